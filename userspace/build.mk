@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Userspace: one static library, three programs, the unit tests and the fake
+# VMM. Sources are found by wildcard. `make SAN=1 ...` builds the same below
+# build/san with the address and undefined-behaviour sanitizers.
+
+VERSION ?= 0.1.0
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+BINDIR = $(PREFIX)/bin
+SBINDIR = $(PREFIX)/sbin
+LIBEXECDIR = $(PREFIX)/libexec
+MANDIR = $(PREFIX)/share/man
+UNITDIR = $(PREFIX)/lib/systemd/system
+VHOSTUSERDIR = $(PREFIX)/share/qemu/vhost-user
+
+U := $(B)$(if $(SAN),/san)
+US := userspace
+
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+SCDOC ?= scdoc
+
+US_CPPFLAGS = -I$(US)/lib -Iinclude/uapi -D_GNU_SOURCE \
+	-DBALLONET_VERSION='"$(VERSION)"' \
+	-DBALLONET_LIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DBALLONET_SYSCONFDIR='"$(SYSCONFDIR)"' $(CPPFLAGS)
+US_CFLAGS = -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror \
+	-Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
+	-Wpointer-arith -Wwrite-strings -fno-strict-aliasing -fPIE \
+	-fstack-protector-strong -fno-common $(HARDEN)
+US_LDFLAGS = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SANFLAGS) $(LDFLAGS)
+
+ifdef SAN
+SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all
+HARDEN = -U_FORTIFY_SOURCE -fno-omit-frame-pointer $(SANFLAGS)
+else
+HARDEN = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-clash-protection
+endif
+
+# Asked once, and only when something of userspace is built.
+pkg = $(eval $(1)_$(2) := $$(shell $(PKG_CONFIG) $(3) $(2)))$($(1)_$(2))
+libs = $(foreach p,$(1),$(if $(LIBS_$(p)),,$(call pkg,LIBS,$(p),--libs))$(LIBS_$(p)))
+
+# What each program links besides the library.
+BACKEND_PKGS = jansson libseccomp libcap-ng
+DAEMON_PKGS = libuv jansson inih libseccomp libcap-ng
+CTL_PKGS = jansson
+UNIT_PKGS = cmocka jansson inih libseccomp libcap-ng
+
+LIB_SRC := $(wildcard $(US)/lib/*.c)
+BACKEND_SRC := $(wildcard $(US)/backend/*.c)
+DAEMON_SRC := $(wildcard $(US)/daemon/*.c)
+CTL_SRC := $(wildcard $(US)/ctl/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+# Helpers of the host tests: each is one program of one file.
+HOST_SRC := $(wildcard tests/host/*.c)
+
+obj = $(patsubst %.c,$(U)/obj/%.o,$(1))
+LIBBALLONET := $(U)/lib/libballonet.a
+US_BIN := $(if $(BACKEND_SRC),$(U)/bin/vhost-user-balloon) \
+	$(if $(DAEMON_SRC),$(U)/bin/ballonetd) \
+	$(if $(CTL_SRC),$(U)/bin/ballonetctl)
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(U)/unit/%)
+HOST_BIN := $(HOST_SRC:tests/host/%.c=$(U)/tests/%)
+MAN_SRC := $(wildcard $(US)/man/*.scd)
+MAN := $(MAN_SRC:$(US)/man/%.scd=$(B)/man/%)
+US_JSON := $(B)/share/50-ballonet.json
+US_UNIT := $(B)/share/ballonetd.service
+
+.PHONY: userspace unit host-helpers man install
+userspace: $(LIBBALLONET) $(US_BIN) host-helpers ## build the programs of the host into build/bin
+unit: $(UNIT_BIN) ## build the unit tests into build/unit
+host-helpers: $(HOST_BIN)
+man: $(MAN)
+
+# Changed flags rebuild everything.
+$(U)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(US_CPPFLAGS) $(US_CFLAGS) $(US_LDFLAGS))' | \
+		cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$(CC) $(US_CPPFLAGS) $(US_CFLAGS) $(US_LDFLAGS))' > $@
+.PHONY: FORCE
+FORCE:
+
+$(U)/obj/%.o: %.c $(U)/flags
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) $(US_CPPFLAGS) $(US_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIBBALLONET): $(call obj,$(LIB_SRC))
+	@mkdir -p $(@D)
+	@echo "  AR      $@"
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+us_link = @mkdir -p $(@D); echo "  LD      $@"; \
+	$(CC) $(US_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,$(1))
+
+$(U)/bin/vhost-user-balloon: $(call obj,$(BACKEND_SRC)) $(LIBBALLONET)
+	$(call us_link,$(BACKEND_PKGS))
+$(U)/bin/ballonetd: $(call obj,$(DAEMON_SRC)) $(LIBBALLONET)
+	$(call us_link,$(DAEMON_PKGS))
+$(U)/bin/ballonetctl: $(call obj,$(CTL_SRC)) $(LIBBALLONET)
+	$(call us_link,$(CTL_PKGS))
+$(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
+	$(call us_link,$(UNIT_PKGS))
+# Deliberately without the library: a second reading of the standards.
+$(HOST_BIN): $(U)/tests/%: $(U)/obj/tests/host/%.o
+	$(call us_link,)
+
+$(B)/man/%: $(US)/man/%.scd
+	@mkdir -p $(@D)
+	@echo "  MAN     $@"
+	@$(SCDOC) < $< > $@.tmp && mv $@.tmp $@
+
+$(B)/share/%: $(US)/systemd/%.in $(U)/flags
+	@mkdir -p $(@D)
+	@sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
+		-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< > $@
+
+install: userspace man $(US_JSON) $(US_UNIT) ## install programs, manuals and unit below $(DESTDIR)$(PREFIX)
+	install -Dm755 -t $(DESTDIR)$(BINDIR) $(U)/bin/ballonetctl
+	install -Dm755 -t $(DESTDIR)$(SBINDIR) $(U)/bin/ballonetd
+	install -Dm755 -t $(DESTDIR)$(LIBEXECDIR) $(U)/bin/vhost-user-balloon
+	install -Dm644 -t $(DESTDIR)$(VHOSTUSERDIR) $(US_JSON)
+	install -Dm644 -t $(DESTDIR)$(UNITDIR) $(US_UNIT)
+	for m in $(MAN); do \
+		install -Dm644 -t $(DESTDIR)$(MANDIR)/man$${m##*.} $$m || exit 1; \
+	done
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
+	$(CTL_SRC) $(UNIT_SRC) $(HOST_SRC)))
