@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Shared by the scripts of tests/tools: where things lie, and how something
+# slow is made once and kept. Source it.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+TOOLS=$TOP/tests/tools
+CACHE=$TOP/build/cache
+
+say() {
+	echo "${0##*/}: $*" >&2
+}
+
+die() {
+	say "$@"
+	exit 1
+}
+
+# lock NAME - wait until no other process makes NAME; held until exit
+lock() {
+	mkdir -p "$CACHE"
+	exec {lock_fd}>"$CACHE/.lock-${1//\//-}"
+	flock "$lock_fd"
+}
+
+# logged FILE CMD... - run CMD quietly; if it fails, show the end of its output
+logged() {
+	local log=$1
+	shift
+	mkdir -p "${log%/*}"
+	if ! "$@" >"$log" 2>&1 </dev/null; then
+		tail -n 40 "$log" >&2
+		die "failed: $* (all of its output: $log)"
+	fi
+}
+
+# apt_fetch DIR PACKAGE... - download archives of the machine's own release
+apt_fetch() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	# Without package lists, as on a machine just installed, nothing is found.
+	apt-cache show "$1" >/dev/null 2>&1 || apt-get -qq update
+	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$@")
+}
+
+# newest_package REGEX - highest version among the package names that match
+newest_package() {
+	apt-cache pkgnames | grep -E "^$1\$" | sort -V | tail -n 1
+}
