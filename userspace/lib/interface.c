@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Texts and signatures of the control interfaces, and their Vm and errors as C.
+ */
+#include "interface.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char ballonet_description[] =
+"# Memory balloons of virtual machines. Sizes are bytes.\n"
+"interface io.ballonet\n"
+"\n"
+"# waiting: no VMM has connected.\n"
+"# connected: the VMM is there, the guest's driver is not ready.\n"
+"# running: the balloon follows its target.\n"
+"# refused: the guest's memory cannot or must not be reclaimed.\n"
+"# failed: the back-end does not run.\n"
+"type State (waiting, connected, running, refused, failed)\n"
+"\n"
+"# memory: the guest's RAM, 0 while it is not known.\n"
+"# target: balloon that the host wants; actual: balloon that there is.\n"
+"# resident: what is allocated in the guest's memory files.\n"
+"# freed: what the host got back since the back-end started, measured.\n"
+"# features: what driver and device agreed on.\n"
+"# reason: why the state is not running.\n"
+"type Vm (\n"
+"  name: string,\n"
+"  state: State,\n"
+"  memory: int,\n"
+"  target: int,\n"
+"  actual: int,\n"
+"  resident: int,\n"
+"  freed: int,\n"
+"  features: []string,\n"
+"  reason: ?string\n"
+")\n"
+"\n"
+"# All VMs.\n"
+"method List() -> (vms: []Vm)\n"
+"\n"
+"# One VM.\n"
+"method Status(vm: string) -> (vm: Vm)\n"
+"\n"
+"# Want a balloon of so many bytes, a multiple of 4096 and at most the guest's\n"
+"# memory. Returns at once; the guest follows. Kept until the driver is there.\n"
+"method SetBalloon(vm: string, bytes: int) -> (vm: Vm)\n"
+"\n"
+"# What the guest's driver says about its memory, and how old that is.\n"
+"method Stats(vm: string) -> (age_ms: int, stats: [string]int)\n"
+"\n"
+"# What the back-end counted since it started, for debugging and tests.\n"
+"method Counters(vm: string) -> (counters: [string]int)\n"
+"\n"
+"# There is no VM of this name.\n"
+"error UnknownVm (vm: string)\n"
+"\n"
+"# The value is outside minimum and maximum, or no multiple of 4096.\n"
+"error OutOfRange (\n"
+"  vm: string,\n"
+"  field: string,\n"
+"  value: int,\n"
+"  minimum: int,\n"
+"  maximum: int\n"
+")\n"
+"\n"
+"# Not now; the reason says why.\n"
+"error NotReady (vm: string, reason: string)\n";
+
+static const char backend_description[] =
+"# What the manager asks of a back-end.\n"
+"interface io.ballonet.Backend\n"
+"\n"
+"# Send every descriptor and the state again, to the notification socket of\n"
+"# this path (as systemd's fd store), and use it from now on. The manager\n"
+"# calls this when it was started anew and finds back-ends running.\n"
+"method Handover(notify: string) -> ()\n";
+
+static const char manager_description[] =
+"# Which VMs there are. io.ballonet is about each of them.\n"
+"interface io.ballonet.Manager\n"
+"\n"
+"# Listen for a VMM on the socket that is returned. Names are 1 to 64 of\n"
+"# A-Z a-z 0-9 . _ - and do not start with a dot.\n"
+"method Add(vm: string) -> (socket: string)\n"
+"\n"
+"# Forget a VM that no VMM is connected for.\n"
+"method Remove(vm: string) -> ()\n"
+"\n"
+"# Replace a VM's back-end by a new process; VMM and guest do not notice.\n"
+"method Restart(vm: string) -> ()\n"
+"\n"
+"# How a VM is served. pid: of the back-end. restarts: since the VMM\n"
+"# connected. descriptors: names of those that are kept for the back-end.\n"
+"method Describe(vm: string) -> (\n"
+"  socket: string,\n"
+"  pid: ?int,\n"
+"  restarts: int,\n"
+"  descriptors: []string\n"
+")\n"
+"\n"
+"# Read the configuration again.\n"
+"method Reload() -> ()\n"
+"\n"
+"# There is such a VM already.\n"
+"error VmExists (vm: string)\n"
+"\n"
+"# A VMM is connected.\n"
+"error VmBusy (vm: string)\n"
+"\n"
+"# It did not work; the reason says why.\n"
+"error Failed (reason: string)\n";
+
+#define END { NULL, JSON_NULL, false }
+
+static const struct varlink_param vm_params[] = {
+	{ "vm", JSON_STRING, false },
+	END,
+};
+
+static const struct varlink_param set_balloon_params[] = {
+	{ "vm", JSON_STRING, false },
+	{ "bytes", JSON_INTEGER, false },
+	END,
+};
+
+static const struct varlink_param handover_params[] = {
+	{ "notify", JSON_STRING, false },
+	END,
+};
+
+static const struct varlink_method ballonet_methods[] = {
+	[INTERFACE_LIST] = { "List", NULL, false },
+	[INTERFACE_STATUS] = { "Status", vm_params, false },
+	[INTERFACE_SET_BALLOON] = { "SetBalloon", set_balloon_params, true },
+	[INTERFACE_STATS] = { "Stats", vm_params, false },
+	[INTERFACE_COUNTERS] = { "Counters", vm_params, false },
+};
+_Static_assert(ARRAY_SIZE(ballonet_methods) == INTERFACE_NR_METHODS,
+	       "one signature for each method");
+
+static const struct varlink_method backend_methods[] = {
+	[INTERFACE_BACKEND_HANDOVER] = { "Handover", handover_params, true },
+};
+_Static_assert(ARRAY_SIZE(backend_methods) == INTERFACE_BACKEND_NR_METHODS,
+	       "one signature for each method");
+
+static const struct varlink_method manager_methods[] = {
+	[INTERFACE_MANAGER_ADD] = { "Add", vm_params, true },
+	[INTERFACE_MANAGER_REMOVE] = { "Remove", vm_params, true },
+	[INTERFACE_MANAGER_RESTART] = { "Restart", vm_params, true },
+	[INTERFACE_MANAGER_DESCRIBE] = { "Describe", vm_params, false },
+	[INTERFACE_MANAGER_RELOAD] = { "Reload", NULL, true },
+};
+_Static_assert(ARRAY_SIZE(manager_methods) == INTERFACE_MANAGER_NR_METHODS,
+	       "one signature for each method");
+
+const struct varlink_interface interface_ballonet = {
+	.name = "io.ballonet",
+	.description = ballonet_description,
+	.methods = ballonet_methods,
+	.nr_methods = ARRAY_SIZE(ballonet_methods),
+};
+
+const struct varlink_interface interface_backend = {
+	.name = "io.ballonet.Backend",
+	.description = backend_description,
+	.methods = backend_methods,
+	.nr_methods = ARRAY_SIZE(backend_methods),
+};
+
+const struct varlink_interface interface_manager = {
+	.name = "io.ballonet.Manager",
+	.description = manager_description,
+	.methods = manager_methods,
+	.nr_methods = ARRAY_SIZE(manager_methods),
+};
+
+const char *const interface_state_names[INTERFACE_NR_STATES] = {
+	[INTERFACE_WAITING] = "waiting",
+	[INTERFACE_CONNECTED] = "connected",
+	[INTERFACE_RUNNING] = "running",
+	[INTERFACE_REFUSED] = "refused",
+	[INTERFACE_FAILED] = "failed",
+};
+
+/**
+ * interface_name_valid - can a VM have this name?
+ * @name:	the name
+ *
+ * It becomes a part of file names and of log lines.
+ *
+ * Return: true if it is 1 to INTERFACE_NAME_MAX characters of A-Z, a-z, 0-9,
+ * dot, underscore and minus and does not start with a dot.
+ */
+bool interface_name_valid(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"abcdefghijklmnopqrstuvwxyz0123456789._-";
+	size_t len = strlen(name);
+
+	return len >= 1 && len <= INTERFACE_NAME_MAX && name[0] != '.' &&
+		strspn(name, allowed) == len;
+}
+
+/**
+ * interface_vm_pack - a Vm as JSON
+ * @vm:		the VM
+ *
+ * Return: a new reference, or NULL if there is no memory.
+ */
+json_t *interface_vm_pack(const struct interface_vm *vm)
+{
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:s*}",
+		"name", vm->name,
+		"state", interface_state_names[vm->state],
+		"memory", (json_int_t)vm->memory,
+		"target", (json_int_t)vm->target,
+		"actual", (json_int_t)vm->actual,
+		"resident", (json_int_t)vm->resident,
+		"freed", (json_int_t)vm->freed,
+		"features", vm->features ? json_incref(vm->features) :
+			json_array(),
+		"reason", vm->reason);
+}
+
+static int state_parse(const char *name, enum interface_state *ret_state)
+{
+	int i;
+
+	for (i = 0; i < INTERFACE_NR_STATES; i++) {
+		if (!strcmp(interface_state_names[i], name)) {
+			*ret_state = i;
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
+
+/**
+ * interface_vm_unpack - a Vm from JSON
+ * @json:	what came from a server
+ * @ret_vm:	points into @json
+ *
+ * Return: 0, or -EBADMSG if it is no Vm.
+ */
+int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
+{
+	json_int_t memory, target, actual, resident, freed;
+	const char *state;
+	struct interface_vm vm = { 0 };
+
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s?s}",
+			"name", &vm.name, "state", &state, "memory", &memory,
+			"target", &target, "actual", &actual,
+			"resident", &resident, "freed", &freed,
+			"features", &vm.features, "reason", &vm.reason))
+		return -EBADMSG;
+	if (memory < 0 || target < 0 || actual < 0 || resident < 0 ||
+	    freed < 0 || !json_is_array(vm.features) ||
+	    state_parse(state, &vm.state))
+		return -EBADMSG;
+	vm.memory = memory;
+	vm.target = target;
+	vm.actual = actual;
+	vm.resident = resident;
+	vm.freed = freed;
+	*ret_vm = vm;
+	return 0;
+}
+
+/**
+ * interface_unknown_vm - answer io.ballonet.UnknownVm
+ * @server:	a connection whose call waits
+ * @vm:		the name that was asked for
+ *
+ * Return: as varlink_server_reply().
+ */
+int interface_unknown_vm(struct varlink_server *server, const char *vm)
+{
+	return varlink_server_error(server, INTERFACE_UNKNOWN_VM,
+				    json_pack("{s:s}", "vm", vm));
+}
+
+/**
+ * interface_not_ready - answer io.ballonet.NotReady
+ * @server:	a connection whose call waits
+ * @vm:		which VM
+ * @reason:	why not, in words
+ *
+ * Return: as varlink_server_reply().
+ */
+int interface_not_ready(struct varlink_server *server, const char *vm,
+			const char *reason)
+{
+	return varlink_server_error(server, INTERFACE_NOT_READY,
+				    json_pack("{s:s,s:s}", "vm", vm,
+					      "reason", reason));
+}
+
+/**
+ * interface_out_of_range - answer io.ballonet.OutOfRange
+ * @server:	a connection whose call waits
+ * @vm:		which VM
+ * @field:	the parameter
+ * @value:	what it was
+ * @minimum:	least that is allowed
+ * @maximum:	most that is allowed
+ *
+ * Return: as varlink_server_reply().
+ */
+int interface_out_of_range(struct varlink_server *server, const char *vm,
+			   const char *field, int64_t value, int64_t minimum,
+			   int64_t maximum)
+{
+	return varlink_server_error(server, INTERFACE_OUT_OF_RANGE,
+		json_pack("{s:s,s:s,s:I,s:I,s:I}", "vm", vm, "field", field,
+			  "value", (json_int_t)value,
+			  "minimum", (json_int_t)minimum,
+			  "maximum", (json_int_t)maximum));
+}
