@@ -47,7 +47,13 @@ apt_fetch() {
 	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$@")
 }
 
-# newest_package REGEX - highest version among the package names that match
+# newest_package GLOB - the package of the highest version that GLOB matches
 newest_package() {
-	apt-cache pkgnames | grep -E "^$1\$" | sort -V | tail -n 1
+	local regex=${1//./\\.}
+
+	case $1 in
+	*\**)	apt-cache pkgnames | grep -Ex -- "${regex//\*/.*}" |
+			sort -V | tail -n 1 | grep . || die "no package $1" ;;
+	*)	echo "$1" ;;
+	esac
 }
