@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Blocks of guest memory: taken from the page allocator, marked as out of use
+ * for everybody who walks pages (dumps, hot-unplug), and given back.
+ *
+ * Blocks are not compound pages, so that one can be split.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+
+#include "internal.h"
+
+/*
+ * A block that is not there is not worth any work: not even background
+ * reclaim or compaction. A single frame may be, once: that is how clean cache
+ * becomes free. Neither dips into reserves, nor makes anything be killed.
+ */
+#define GFP_BLOCK \
+	((GFP_HIGHUSER & ~__GFP_RECLAIM) | __GFP_NOWARN | __GFP_NOMEMALLOC)
+#define GFP_FRAME \
+	(GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
+
+static void block_account(struct ballonet *bal, struct page *page, long nr)
+{
+	ballonet_count_node(page, nr);
+	ballonet_count_vm(nr > 0, abs(nr));
+	/*
+	 * As Linux's own driver: a host that lets us deflate on OOM lends the
+	 * memory, and MemTotal stays; else it is gone.
+	 */
+	if (!bal->deflate_on_oom)
+		adjust_managed_page_count(page, -nr);
+}
+
+/**
+ * ballonet_block_take() - take free memory out of the guest's use
+ * @bal:	the balloon
+ * @order:	size of the block, as a power of two of frames
+ *
+ * Context: may sleep if @order is 0.
+ * Return: the first page, or NULL if there is none without effort.
+ */
+struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
+{
+	struct page *page;
+	unsigned int i;
+
+	page = alloc_pages(order ? GFP_BLOCK : GFP_FRAME, order);
+	if (!page)
+		return NULL;
+	set_page_private(page, order);
+	for (i = 0; i < 1U << order; i++)
+		__SetPageOffline(page + i);
+	block_account(bal, page, 1L << order);
+	return page;
+}
+
+/**
+ * ballonet_block_order() - size of a block
+ * @page:	its first page
+ */
+unsigned int ballonet_block_order(const struct page *page)
+{
+	return page_private(page);
+}
+
+/**
+ * ballonet_block_give() - give a block back to the guest
+ * @bal:	the balloon
+ * @page:	its first page; not on any list
+ */
+void ballonet_block_give(struct ballonet *bal, struct page *page)
+{
+	unsigned int order = ballonet_block_order(page);
+	unsigned int i;
+
+	for (i = 0; i < 1U << order; i++)
+		__ClearPageOffline(page + i);
+	set_page_private(page, 0);
+	block_account(bal, page, -(1L << order));
+	__free_pages(page, order);
+}
+
+/**
+ * ballonet_block_split() - make single frames of a block
+ * @page:	its first page; not on any list
+ * @frames:	gets them at its end
+ */
+void ballonet_block_split(struct page *page, struct list_head *frames)
+{
+	unsigned int order = ballonet_block_order(page);
+	unsigned int i;
+
+	split_page(page, order);
+	for (i = 0; i < 1U << order; i++) {
+		set_page_private(page + i, 0);
+		list_add_tail(&page[i].lru, frames);
+	}
+}

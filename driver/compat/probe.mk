@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Enumerators are invisible to #ifdef and move between stable releases: ask
+# the header itself.
+probe = $(if $(shell grep -sw $(1) $(srctree)/include/linux/$(2)),-D$(3))
+
+ccflags-y += $(call probe,PGSCAN_DIRECT,mmzone.h,BALLONET_HAVE_NODE_PGSCAN)
+ccflags-y += $(call probe,NR_BALLOON_PAGES,mmzone.h,BALLONET_HAVE_NODE_BALLOON)

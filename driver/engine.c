@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The engine: one work item that compares what the balloon has with what it
+ * should have and moves pages, until they agree or something is in the way.
+ * It never waits: an answer, a new target or a timer runs it again.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/virtio_config.h>
+
+#include "internal.h"
+
+/* `actual` is written at rest, and this often on a long way: every 512 MiB. */
+#define REPORT_FRAMES		131072
+/* Frames taken between two looks at what is available: 2 MiB. */
+#define LOOK_FRAMES		512
+/* A host that owes an answer for this long is called silent. */
+#define SILENT_MS		10000
+/* Removal gives the host this long to take part. */
+#define DRAIN_MS		5000
+/* Between two tries of an inflate that was stopped, doubling. */
+#define RETRY_MIN_MS		500
+#define RETRY_MAX_MS		4000
+
+static bool queues_idle(struct ballonet *bal)
+{
+	return !bal->inflateq.in_flight && !bal->deflateq.in_flight;
+}
+
+static u64 held_frames(struct ballonet *bal)
+{
+	return (bal->held_blocks[0] << bal->huge_order) + bal->held_blocks[1];
+}
+
+static void state_set(struct ballonet *bal, enum ballonet_state state)
+{
+	/* A protocol that is broken stays so until the device is reset. */
+	if (bal->state != BALLONET_BROKEN)
+		WRITE_ONCE(bal->state, state);
+}
+
+/**
+ * ballonet_engine_actual() - size of the balloon
+ * @bal:	the balloon
+ *
+ * Return: frames that the host may still change: acknowledged inflates, less
+ * acknowledged deflates.
+ */
+u64 ballonet_engine_actual(struct ballonet *bal)
+{
+	unsigned long flags;
+	u64 frames;
+
+	spin_lock_irqsave(&bal->lock, flags);
+	frames = held_frames(bal);
+	spin_unlock_irqrestore(&bal->lock, flags);
+	return frames + READ_ONCE(bal->deflateq.in_flight_frames);
+}
+
+static struct list_head *held_list(struct ballonet *bal, struct page *page,
+				   u64 **ret_count)
+{
+	unsigned int i = ballonet_block_order(page) == bal->huge_order ? 0 : 1;
+
+	*ret_count = &bal->held_blocks[i];
+	return &bal->held[i];
+}
+
+static void hold(struct ballonet *bal, struct page *page)
+{
+	unsigned long flags;
+	u64 *count;
+
+	spin_lock_irqsave(&bal->lock, flags);
+	list_add(&page->lru, held_list(bal, page, &count));
+	++*count;
+	spin_unlock_irqrestore(&bal->lock, flags);
+}
+
+static void give(struct ballonet *bal, struct page *page)
+{
+	u64 frames = 1ULL << ballonet_block_order(page);
+	unsigned long flags;
+
+	ballonet_block_give(bal, page);
+	spin_lock_irqsave(&bal->lock, flags);
+	bal->given += frames;
+	spin_unlock_irqrestore(&bal->lock, flags);
+}
+
+static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
+			  struct ballonet_rq *rq)
+{
+	bool inflate = q->type == BALLONET_REQ_INFLATE;
+	struct page *page, *next;
+	u64 done;
+	int rc;
+
+	rc = ballonet_rq_result(bal, rq, &done);
+	if (rc == -EPROTO) {
+		dev_err(&bal->vdev->dev,
+			"host answered request %llu with %u bytes that make no sense; reset the device\n",
+			q->last_id, rq->len);
+		state_set(bal, BALLONET_BROKEN);
+		return;
+	}
+	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
+		list_del(&page->lru);
+		if (ballonet_rq_is_done(bal, rq, page, done) == inflate)
+			hold(bal, page);
+		else
+			give(bal, page);
+	}
+	if (rc) {
+		dev_warn_ratelimited(&bal->vdev->dev,
+				     "host did %llu of %u frames: error %d\n",
+				     done, rq->frames, rc);
+		if (inflate)
+			bal->refused = true;
+		else
+			bal->deflate_failed = true;
+	}
+	ballonet_rq_put(q, rq);
+}
+
+static void answers_collect(struct ballonet *bal)
+{
+	struct ballonet_queue *qs[] = { &bal->inflateq, &bal->deflateq };
+	struct ballonet_rq *rq;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(qs); i++)
+		while ((rq = ballonet_rq_answered(qs[i])))
+			answer_finish(bal, qs[i], rq);
+}
+
+static void host_target_read(struct ballonet *bal)
+{
+	u32 target;
+
+	if (!atomic_xchg(&bal->config_dirty, 0))
+		return;
+	virtio_cread_le(bal->vdev, struct ballonet_config, num_pages, &target);
+	if (target != bal->host_target) {
+		bal->refused = false;
+		bal->retry_ms = RETRY_MIN_MS;
+	}
+	WRITE_ONCE(bal->host_target, target);
+}
+
+static void actual_report(struct ballonet *bal)
+{
+	u64 actual = ballonet_engine_actual(bal);
+	u32 value = min_t(u64, actual, U32_MAX);
+	u64 moved = actual > bal->reported ? actual - bal->reported :
+					     bal->reported - actual;
+
+	if (!moved || (!queues_idle(bal) && moved < REPORT_FRAMES))
+		return;
+	virtio_cwrite_le(bal->vdev, struct ballonet_config, actual, &value);
+	bal->reported = actual;
+}
+
+/* The size that the balloon should have, of all who have a say. */
+static u64 wanted(struct ballonet *bal, bool *ret_pressed)
+{
+	unsigned long flags;
+	u64 frames;
+
+	*ret_pressed = false;
+	if (bal->stopping)
+		return 0;
+	spin_lock_irqsave(&bal->lock, flags);
+	frames = max(bal->host_target, bal->target);
+	if (bal->ceiling != U64_MAX) {
+		if (time_after_eq(jiffies, bal->ceiling_until)) {
+			bal->ceiling = U64_MAX;
+		} else {
+			frames = min(frames, bal->ceiling);
+			*ret_pressed = true;
+		}
+	}
+	spin_unlock_irqrestore(&bal->lock, flags);
+	return frames;
+}
+
+/* Somebody changed his mind while pages were being taken. */
+static bool interrupted(struct ballonet *bal)
+{
+	return atomic_read(&bal->config_dirty) || READ_ONCE(bal->stopping) ||
+	       READ_ONCE(bal->ceiling) != U64_MAX;
+}
+
+static u64 room(struct ballonet *bal)
+{
+	long available = si_mem_available();
+
+	return ballonet_floor_room(max(available, 0L), READ_ONCE(bal->floor));
+}
+
+/*
+ * Take blocks into a request, at most @need frames: the largest first, single
+ * frames when there is no larger one or it would be too large.
+ */
+static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
+				u64 need, bool *huge)
+{
+	u64 allowed = 0;
+
+	while (need && !interrupted(bal)) {
+		unsigned int order = *huge && need >> bal->huge_order ?
+					     bal->huge_order : 0;
+		struct page *page;
+
+		if (allowed >> order == 0) {
+			allowed = min_t(u64, room(bal), LOOK_FRAMES);
+			if (!allowed)
+				return BALLONET_FLOOR;
+			if (allowed >> order == 0)
+				order = 0;
+		}
+		page = ballonet_block_take(bal, order);
+		if (!page && order) {
+			*huge = false;
+			continue;
+		}
+		if (!page)
+			return BALLONET_NOMEM;
+		if (!ballonet_rq_add(bal, rq, page)) {
+			ballonet_block_give(bal, page);
+			break;
+		}
+		allowed -= 1ULL << order;
+		need -= 1ULL << order;
+		cond_resched();
+	}
+	return BALLONET_INFLATING;
+}
+
+static void rq_abandon(struct ballonet *bal, struct ballonet_queue *q,
+		       struct ballonet_rq *rq, bool was_held)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
+		list_del(&page->lru);
+		if (was_held)
+			hold(bal, page);
+		else
+			ballonet_block_give(bal, page);
+	}
+	ballonet_rq_put(q, rq);
+}
+
+static bool send(struct ballonet *bal, struct ballonet_queue *q,
+		 struct ballonet_rq *rq, bool was_held)
+{
+	int rc;
+
+	if (!rq->frames) {
+		ballonet_rq_put(q, rq);
+		return false;
+	}
+	rc = ballonet_rq_send(q, rq);
+	if (!rc)
+		return true;
+	dev_err(&bal->vdev->dev, "request of %u frames not sent: error %d\n",
+		rq->frames, rc);
+	rq_abandon(bal, q, rq, was_held);
+	state_set(bal, BALLONET_BROKEN);
+	return false;
+}
+
+static enum ballonet_state inflate(struct ballonet *bal, u64 need)
+{
+	enum ballonet_state state = BALLONET_INFLATING;
+	bool huge = true;
+
+	while (need && state == BALLONET_INFLATING && !interrupted(bal)) {
+		struct ballonet_rq *rq = ballonet_rq_get(&bal->inflateq);
+		u64 frames;
+
+		if (!rq)
+			break;
+		state = fill(bal, rq, min_t(u64, need, BALLONET_RQ_FRAMES),
+			     &huge);
+		frames = rq->frames;
+		if (!send(bal, &bal->inflateq, rq, false))
+			break;
+		need -= frames;
+	}
+	return state;
+}
+
+/* A block of at most @need frames, split off a larger one if there is none. */
+static struct page *unhold(struct ballonet *bal, u64 need)
+{
+	struct page *page = NULL;
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&bal->lock, flags);
+	if (!bal->held_blocks[1] && bal->held_blocks[0] &&
+	    !(need >> bal->huge_order)) {
+		page = list_first_entry(&bal->held[0], struct page, lru);
+		list_del(&page->lru);
+		bal->held_blocks[0]--;
+		ballonet_block_split(page, &bal->held[1]);
+		bal->held_blocks[1] += 1ULL << bal->huge_order;
+	}
+	i = bal->held_blocks[0] && need >> bal->huge_order ? 0 : 1;
+	page = list_first_entry_or_null(&bal->held[i], struct page, lru);
+	if (page) {
+		list_del(&page->lru);
+		bal->held_blocks[i]--;
+	}
+	spin_unlock_irqrestore(&bal->lock, flags);
+	return page;
+}
+
+static void deflate(struct ballonet *bal, u64 need)
+{
+	while (need) {
+		struct ballonet_rq *rq = ballonet_rq_get(&bal->deflateq);
+		struct page *page;
+		u64 frames;
+
+		if (!rq)
+			return;
+		while (rq->frames < need && rq->frames < BALLONET_RQ_FRAMES) {
+			page = unhold(bal, need - rq->frames);
+			if (!page)
+				break;
+			if (!ballonet_rq_add(bal, rq, page)) {
+				hold(bal, page);
+				break;
+			}
+		}
+		frames = rq->frames;
+		if (!send(bal, &bal->deflateq, rq, true))
+			return;
+		need -= frames;
+	}
+}
+
+static bool silent(struct ballonet *bal)
+{
+	unsigned long since = ballonet_queue_oldest(&bal->inflateq);
+	unsigned long since2 = ballonet_queue_oldest(&bal->deflateq);
+
+	if (time_before(since2, since))
+		since = since2;
+	return time_after(jiffies, since + msecs_to_jiffies(SILENT_MS));
+}
+
+static enum ballonet_state move(struct ballonet *bal)
+{
+	u64 held, have, want;
+	unsigned long flags;
+	bool pressed;
+
+	want = wanted(bal, &pressed);
+	spin_lock_irqsave(&bal->lock, flags);
+	held = held_frames(bal);
+	spin_unlock_irqrestore(&bal->lock, flags);
+	have = held + READ_ONCE(bal->inflateq.in_flight_frames);
+
+	if (have > want) {
+		/* Not at once again, or a host that fails is asked for ever. */
+		if (bal->deflate_failed) {
+			bal->deflate_failed = false;
+			return BALLONET_REFUSED;
+		}
+		deflate(bal, min(have - want, held));
+		return pressed ? BALLONET_PRESSURE : BALLONET_DEFLATING;
+	}
+	if (pressed)
+		return BALLONET_PRESSURE;
+	if (have < want)
+		return bal->refused ? BALLONET_REFUSED :
+				      inflate(bal, want - have);
+	return queues_idle(bal) ? BALLONET_IDLE : READ_ONCE(bal->state);
+}
+
+/* One pass: what can be done now. Returns ms to the next one, 0 for none. */
+static unsigned int engine_pass(struct ballonet *bal)
+{
+	enum ballonet_state state;
+	unsigned int next = 0;
+
+	answers_collect(bal);
+	if (bal->state == BALLONET_BROKEN)
+		return 0;
+	if (!bal->stopping)
+		host_target_read(bal);
+	state = move(bal);
+	actual_report(bal);
+
+	switch (state) {
+	case BALLONET_FLOOR:
+	case BALLONET_NOMEM:
+	case BALLONET_PRESSURE:
+	case BALLONET_REFUSED:
+		next = bal->retry_ms;
+		bal->retry_ms = min(2 * bal->retry_ms, RETRY_MAX_MS);
+		break;
+	default:
+		bal->retry_ms = RETRY_MIN_MS;
+	}
+	if (!queues_idle(bal)) {
+		if (silent(bal))
+			state = BALLONET_SILENT;
+		next = SILENT_MS;
+	}
+	state_set(bal, state);
+	wake_up_all(&bal->answer_wq);
+	return next;
+}
+
+static void engine_work(struct work_struct *work)
+{
+	struct ballonet *bal = container_of(work, struct ballonet, engine.work);
+	unsigned int next = 0;
+
+	mutex_lock(&bal->pass);
+	if (!bal->stopping)
+		next = engine_pass(bal);
+	mutex_unlock(&bal->pass);
+	/* Not mod_delayed_work(): a kick that came meanwhile is sooner. */
+	if (next)
+		queue_delayed_work(bal->wq, &bal->engine,
+				   msecs_to_jiffies(next));
+}
+
+/**
+ * ballonet_engine_init() - an empty balloon, at rest
+ * @bal:	the balloon
+ */
+void ballonet_engine_init(struct ballonet *bal)
+{
+	mutex_init(&bal->pass);
+	INIT_DELAYED_WORK(&bal->engine, engine_work);
+	init_waitqueue_head(&bal->answer_wq);
+	INIT_LIST_HEAD(&bal->held[0]);
+	INIT_LIST_HEAD(&bal->held[1]);
+	bal->ceiling = U64_MAX;
+	bal->retry_ms = RETRY_MIN_MS;
+}
+
+/**
+ * ballonet_engine_kick() - something changed
+ * @bal:	the balloon
+ *
+ * Context: any.
+ */
+void ballonet_engine_kick(struct ballonet *bal)
+{
+	if (!READ_ONCE(bal->stopping))
+		mod_delayed_work(bal->wq, &bal->engine, 0);
+	else
+		wake_up_all(&bal->answer_wq);
+}
+
+/**
+ * ballonet_engine_start() - go, on a device that is ready
+ * @bal:	the balloon
+ */
+void ballonet_engine_start(struct ballonet *bal)
+{
+	bal->reported = 0;
+	bal->refused = false;
+	bal->deflate_failed = false;
+	WRITE_ONCE(bal->state, BALLONET_IDLE);
+	WRITE_ONCE(bal->stopping, false);
+	atomic_set(&bal->config_dirty, 1);
+	ballonet_engine_kick(bal);
+}
+
+static bool answer_arrived(struct ballonet *bal)
+{
+	return !list_empty_careful(&bal->inflateq.answered) ||
+	       !list_empty_careful(&bal->deflateq.answered);
+}
+
+/**
+ * ballonet_engine_drain() - stop, and give everything back through the host
+ * @bal:	the balloon
+ *
+ * Runs the engine in the caller's context, since the workqueue may be frozen.
+ * A host that does not take part is given up after DRAIN_MS; what it holds
+ * then is the guest's once the device was reset.
+ *
+ * Context: may sleep.
+ */
+void ballonet_engine_drain(struct ballonet *bal)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(DRAIN_MS);
+
+	mutex_lock(&bal->pass);
+	WRITE_ONCE(bal->stopping, true);
+	mutex_unlock(&bal->pass);
+	cancel_delayed_work_sync(&bal->engine);
+	for (;;) {
+		engine_pass(bal);
+		if (bal->state == BALLONET_BROKEN || time_after(jiffies, end))
+			return;
+		if (queues_idle(bal) && !ballonet_engine_actual(bal))
+			return;
+		wait_event_timeout(bal->answer_wq, answer_arrived(bal),
+				   msecs_to_jiffies(DRAIN_MS) / 10);
+	}
+}
+
+/**
+ * ballonet_engine_release() - give back what is still held
+ * @bal:	the balloon of a device that was reset
+ */
+void ballonet_engine_release(struct ballonet *bal)
+{
+	struct page *page;
+
+	/* A kick that was on its way when the drain began. */
+	cancel_delayed_work_sync(&bal->engine);
+	while ((page = unhold(bal, U64_MAX)))
+		give(bal, page);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * One work item, the engine (engine.c), moves the balloon to its target. It
+ * takes blocks of free pages (block.c) as long as the floor (floor.c) allows,
+ * puts them into a request (request.c) and goes on; the answer arrives in the
+ * virtqueue's callback, which only queues the engine again. So nothing ever
+ * waits for the host, except removal and the OOM notifier, with a bound.
+ *
+ *	sysfs.c, oom.c, config change ──► engine ──► block, floor, request
+ *	virtqueue callback ──► request ──► engine
+ *
+ * A page is in one of these places:
+ *
+ *	the guest's ──block_take()──► request on inflateq ──answer──► held
+ *	held ──► request on deflateq ──answer──► block_give(): the guest's
+ *
+ * Locks: ballonet.pass, then one of ballonet_queue.lock and ballonet.lock,
+ * which are spinlocks, never nested, the former also taken in interrupts. No
+ * spinlock is held over an allocation, and no lock over a wait for the host.
+ */
+#ifndef _BALLONET_INTERNAL_H
+#define _BALLONET_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/virtio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <linux/ballonet.h>
+
+/* 2 MiB, the huge page of the processors that KVM is used on. */
+#define BALLONET_HUGE_ORDER	9
+
+/* Frames in a page of this kernel: only sizes that are a frame are known. */
+static_assert(PAGE_SHIFT == BALLONET_FRAME_SHIFT);
+
+/* Requests in flight on each queue, and what the driver puts in one. */
+#define BALLONET_RQS		4
+#define BALLONET_RQ_BYTES	8192
+#define BALLONET_RQ_RANGES \
+	((BALLONET_RQ_BYTES - sizeof(struct ballonet_request)) / \
+	 sizeof(struct ballonet_range))
+/* 512 MiB: two notifications a GiB, and work for the host while we take. */
+#define BALLONET_RQ_FRAMES	131072
+/*
+ * Frame numbers in a buffer of the standard's format: what Linux has always
+ * sent, and cloud-hypervisor reads no more of a descriptor.
+ */
+#define BALLONET_STD_FRAMES	256
+
+struct ballonet;
+
+/**
+ * enum ballonet_state - what the engine is doing, as sysfs says it
+ * @BALLONET_IDLE:	the balloon has its target
+ * @BALLONET_INFLATING:	on the way up
+ * @BALLONET_DEFLATING:	on the way down
+ * @BALLONET_FLOOR:	less than the target: more would go below the floor
+ * @BALLONET_NOMEM:	less than the target: no page to be had above the floor
+ * @BALLONET_PRESSURE:	less than the target: the guest was short of memory
+ * @BALLONET_REFUSED:	less than the target: the host does not take pages
+ * @BALLONET_SILENT:	the host does not answer
+ * @BALLONET_BROKEN:	the host broke the protocol; only a reset helps
+ */
+enum ballonet_state {
+	BALLONET_IDLE,
+	BALLONET_INFLATING,
+	BALLONET_DEFLATING,
+	BALLONET_FLOOR,
+	BALLONET_NOMEM,
+	BALLONET_PRESSURE,
+	BALLONET_REFUSED,
+	BALLONET_SILENT,
+	BALLONET_BROKEN,
+	BALLONET_NR_STATES
+};
+
+/**
+ * struct ballonet_rq - a request to the host and the blocks it is about
+ * @node:	in idle or answered of its queue; nowhere while in flight
+ * @blocks:	pages, first ones of blocks, through page->lru
+ * @frames:	in @blocks
+ * @ranges:	in @out
+ * @len:	bytes the host wrote, once answered
+ * @sent:	jiffies when it went
+ * @out:	what the host reads, BALLONET_RQ_BYTES
+ * @answer:	what the host writes
+ *
+ * Of whoever holds it: the queue (idle, answered), the host (in flight) or
+ * the engine.
+ */
+struct ballonet_rq {
+	struct list_head node;
+	struct list_head blocks;
+	unsigned int frames;
+	unsigned int ranges;
+	unsigned int len;
+	unsigned long sent;
+	void *out;
+	struct ballonet_response *answer;
+};
+
+/**
+ * struct ballonet_queue - inflateq or deflateq
+ * @bal:	whose
+ * @vq:		NULL while the device is down
+ * @type:	BALLONET_REQ_INFLATE or BALLONET_REQ_DEFLATE
+ * @lock:	protects the members below, and the ring of @vq
+ * @idle:	requests that can be filled
+ * @answered:	requests that came back
+ * @in_flight:	how many the host has
+ * @in_flight_frames: in all of them
+ * @last_id:	of the newest request. Engine
+ * @rqs:	all requests
+ */
+struct ballonet_queue {
+	struct ballonet *bal;
+	struct virtqueue *vq;
+	u16 type;
+	spinlock_t lock;
+	struct list_head idle;
+	struct list_head answered;
+	unsigned int in_flight;
+	u64 in_flight_frames;
+	u64 last_id;
+	struct ballonet_rq rqs[BALLONET_RQS];
+};
+
+/**
+ * struct ballonet_stat - an entry on statsq, VIRTIO 1.3, 5.5.6.4
+ * @tag:	VIRTIO_BALLOON_S_ or BALLONET_S_
+ * @val:	as the tag says
+ */
+struct ballonet_stat {
+	__le16 tag;
+	__le64 val;
+} __packed;
+
+#define BALLONET_MAX_STATS	24
+
+/**
+ * struct ballonet - one balloon device
+ * @vdev:	the device
+ * @wq:		runs @engine and @stats_work; freezable, with a rescuer
+ * @inflateq:	pages to the host
+ * @deflateq:	pages from the host
+ * @statsq:	NULL if not negotiated
+ * @stats:	the one buffer on @statsq
+ * @stats_work:	fills it
+ * @ranges:	BALLONET_F_RANGES was negotiated
+ * @deflate_on_oom: the host lets us deflate below its target
+ * @huge_order:	of the blocks that are tried first
+ * @max_ranges:	in a request; at most what @out of a request holds
+ * @max_frames:	in a request
+ * @pass:	held over one pass of the engine, whoever runs it
+ * @engine:	the only one who moves pages
+ * @config_dirty: configuration space has to be read
+ * @stopping:	no more inflating; everything goes back
+ * @host_target: frames the host wants. Engine
+ * @reported:	frames last written to configuration space. Engine
+ * @refused:	the host refused; cleared when its target changes. Engine
+ * @deflate_failed: the host failed to give back; try later. Engine
+ * @retry_ms:	how long until the next try. Engine
+ * @answer_wq:	woken by every answer and by every engine pass
+ * @lock:	protects the members below
+ * @target:	frames wished for through sysfs
+ * @floor:	frames of available memory that inflating leaves the guest
+ * @ceiling:	frames at most, until @ceiling_until
+ * @ceiling_until: jiffies; no ceiling if @ceiling is U64_MAX
+ * @held:	blocks with the host: [0] huge, [1] single frames
+ * @held_blocks: in each of @held
+ * @given:	frames that went back to the guest, ever
+ * @state:	for sysfs
+ * @oom_nb:	in the kernel's OOM notifier chain
+ */
+struct ballonet {
+	struct virtio_device *vdev;
+	struct workqueue_struct *wq;
+	struct ballonet_queue inflateq;
+	struct ballonet_queue deflateq;
+
+	struct virtqueue *statsq;
+	struct ballonet_stat *stats;
+	struct work_struct stats_work;
+
+	bool ranges;
+	bool deflate_on_oom;
+	unsigned int huge_order;
+	unsigned int max_ranges;
+	unsigned int max_frames;
+
+	struct mutex pass;
+	struct delayed_work engine;
+	atomic_t config_dirty;
+	bool stopping;
+	u64 host_target;
+	u64 reported;
+	bool refused;
+	bool deflate_failed;
+	unsigned int retry_ms;
+	wait_queue_head_t answer_wq;
+
+	spinlock_t lock;
+	u64 target;
+	u64 floor;
+	u64 ceiling;
+	unsigned long ceiling_until;
+	struct list_head held[2];
+	u64 held_blocks[2];
+	u64 given;
+	enum ballonet_state state;
+
+	struct notifier_block oom_nb;
+};
+
+/* block.c */
+struct page *ballonet_block_take(struct ballonet *bal, unsigned int order);
+void ballonet_block_give(struct ballonet *bal, struct page *page);
+unsigned int ballonet_block_order(const struct page *page);
+void ballonet_block_split(struct page *page, struct list_head *frames);
+
+/* floor.c */
+u64 ballonet_floor_default(u64 total);
+u64 ballonet_floor_room(u64 available, u64 floor);
+
+/* request.c */
+int ballonet_queue_init(struct ballonet *bal, struct ballonet_queue *q,
+			u16 type);
+void ballonet_queue_deinit(struct ballonet_queue *q);
+void ballonet_queue_reset(struct ballonet_queue *q);
+void ballonet_queue_callback(struct virtqueue *vq);
+unsigned long ballonet_queue_oldest(struct ballonet_queue *q);
+struct ballonet_rq *ballonet_rq_get(struct ballonet_queue *q);
+void ballonet_rq_put(struct ballonet_queue *q, struct ballonet_rq *rq);
+bool ballonet_rq_add(struct ballonet *bal, struct ballonet_rq *rq,
+		     struct page *page);
+int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq);
+struct ballonet_rq *ballonet_rq_answered(struct ballonet_queue *q);
+int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
+		       u64 *ret_done);
+bool ballonet_rq_is_done(struct ballonet *bal, struct ballonet_rq *rq,
+			 struct page *page, u64 done);
+
+/* engine.c */
+void ballonet_engine_init(struct ballonet *bal);
+void ballonet_engine_start(struct ballonet *bal);
+void ballonet_engine_kick(struct ballonet *bal);
+void ballonet_engine_drain(struct ballonet *bal);
+void ballonet_engine_release(struct ballonet *bal);
+u64 ballonet_engine_actual(struct ballonet *bal);
+
+/* stats.c */
+void ballonet_stats_init(struct ballonet *bal);
+int ballonet_stats_prime(struct ballonet *bal);
+void ballonet_stats_callback(struct virtqueue *vq);
+
+/* sysfs.c */
+extern const struct attribute_group *ballonet_groups[];
+
+/* oom.c */
+int ballonet_oom_register(struct ballonet *bal);
+void ballonet_oom_unregister(struct ballonet *bal);
+
+#endif

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ballonet: memory ballooning for virtual machines, the guest's half.
+ *
+ * A driver for the traditional memory balloon device of VIRTIO 1.3, section
+ * 5.5. include/uapi/linux/ballonet.h documents the wire, internal.h the
+ * driver's parts.
+ */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/virtio.h>
+#include <linux/virtio_balloon.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "internal.h"
+
+/* Zero and all ones are what a configuration space too short reads as. */
+static u32 limit_read(struct virtio_device *vdev, unsigned int offset,
+		      u32 fallback, u32 most)
+{
+	__le32 raw;
+	u32 value;
+
+	vdev->config->get(vdev, offset, &raw, sizeof(raw));
+	value = le32_to_cpu(raw);
+	return value && value != U32_MAX ? min(value, most) : fallback;
+}
+
+static void limits_read(struct ballonet *bal)
+{
+	struct virtio_device *vdev = bal->vdev;
+
+	bal->ranges = virtio_has_feature(vdev, BALLONET_F_RANGES);
+	if (!bal->ranges) {
+		bal->huge_order = ilog2(BALLONET_STD_FRAMES);
+		return;
+	}
+	bal->max_ranges = limit_read(vdev,
+				     offsetof(struct ballonet_config, max_ranges),
+				     BALLONET_DEF_MAX_RANGES,
+				     BALLONET_RQ_RANGES);
+	/* The upper half only matters beyond 16 TiB. */
+	bal->max_frames = limit_read(vdev,
+				     offsetof(struct ballonet_config, max_frames),
+				     BALLONET_DEF_MAX_FRAMES,
+				     BALLONET_RQ_FRAMES);
+	/* Blocks that no request can carry are of no use. */
+	bal->huge_order = min_t(unsigned int, BALLONET_HUGE_ORDER,
+				ilog2(bal->max_frames));
+}
+
+static int vqs_find(struct ballonet *bal)
+{
+	struct virtqueue_info info[] = {
+		{ .name = "inflate", .callback = ballonet_queue_callback },
+		{ .name = "deflate", .callback = ballonet_queue_callback },
+		{ .name = "stats", .callback = ballonet_stats_callback },
+	};
+	struct virtqueue *vqs[ARRAY_SIZE(info)] = {};
+	bool stats = virtio_has_feature(bal->vdev, VIRTIO_BALLOON_F_STATS_VQ);
+	int rc;
+
+	rc = virtio_find_vqs(bal->vdev, stats ? 3 : 2, vqs, info, NULL);
+	if (rc)
+		return rc;
+	bal->inflateq.vq = vqs[0];
+	bal->deflateq.vq = vqs[1];
+	bal->statsq = vqs[2];
+	return 0;
+}
+
+/* From a device that was reset and has its features to one at work. */
+static int device_up(struct ballonet *bal)
+{
+	int rc;
+
+	bal->deflate_on_oom = virtio_has_feature(bal->vdev,
+						 VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
+	limits_read(bal);
+	rc = vqs_find(bal);
+	if (rc)
+		return rc;
+	if (bal->statsq) {
+		rc = ballonet_stats_prime(bal);
+		if (rc)
+			goto err_vqs;
+	}
+	virtio_device_ready(bal->vdev);
+	if (bal->statsq)
+		virtqueue_kick(bal->statsq);
+	ballonet_engine_start(bal);
+	return 0;
+
+err_vqs:
+	bal->vdev->config->del_vqs(bal->vdev);
+	return rc;
+}
+
+static void device_down(struct ballonet *bal)
+{
+	ballonet_engine_drain(bal);
+	virtio_reset_device(bal->vdev);
+	/* The callback may have queued it until the reset. */
+	cancel_work_sync(&bal->stats_work);
+	ballonet_queue_reset(&bal->inflateq);
+	ballonet_queue_reset(&bal->deflateq);
+	ballonet_engine_release(bal);
+	bal->vdev->config->del_vqs(bal->vdev);
+	bal->statsq = NULL;
+}
+
+static void ballonet_free(struct ballonet *bal)
+{
+	ballonet_queue_deinit(&bal->deflateq);
+	ballonet_queue_deinit(&bal->inflateq);
+	if (bal->wq)
+		destroy_workqueue(bal->wq);
+	kfree(bal->stats);
+	kfree(bal);
+}
+
+static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
+{
+	struct ballonet *bal = kzalloc(sizeof(*bal), GFP_KERNEL);
+
+	if (!bal)
+		return NULL;
+	bal->vdev = vdev;
+	spin_lock_init(&bal->lock);
+	bal->floor = ballonet_floor_default(totalram_pages());
+	ballonet_engine_init(bal);
+	ballonet_stats_init(bal);
+	bal->stats = kcalloc(BALLONET_MAX_STATS, sizeof(*bal->stats),
+			     GFP_KERNEL);
+	/* With a rescuer, since it runs when memory is short. */
+	bal->wq = alloc_workqueue("ballonet",
+				  WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM, 0);
+	if (bal->stats && bal->wq &&
+	    !ballonet_queue_init(bal, &bal->inflateq, BALLONET_REQ_INFLATE) &&
+	    !ballonet_queue_init(bal, &bal->deflateq, BALLONET_REQ_DEFLATE))
+		return bal;
+	ballonet_free(bal);
+	return NULL;
+}
+
+static int ballonet_probe(struct virtio_device *vdev)
+{
+	struct ballonet *bal;
+	int rc;
+
+	if (!vdev->config->get) {
+		dev_err(&vdev->dev, "device has no configuration space\n");
+		return -EINVAL;
+	}
+	bal = ballonet_alloc(vdev);
+	if (!bal)
+		return -ENOMEM;
+	vdev->priv = bal;
+	rc = device_up(bal);
+	if (rc)
+		goto err_free;
+	rc = ballonet_oom_register(bal);
+	if (rc)
+		goto err_down;
+	return 0;
+
+err_down:
+	device_down(bal);
+err_free:
+	ballonet_free(bal);
+	return rc;
+}
+
+static void ballonet_remove(struct virtio_device *vdev)
+{
+	struct ballonet *bal = vdev->priv;
+
+	ballonet_oom_unregister(bal);
+	device_down(bal);
+	ballonet_free(bal);
+}
+
+static void ballonet_config_changed(struct virtio_device *vdev)
+{
+	struct ballonet *bal = vdev->priv;
+
+	atomic_set(&bal->config_dirty, 1);
+	ballonet_engine_kick(bal);
+}
+
+#ifdef CONFIG_PM_SLEEP
+static int ballonet_freeze(struct virtio_device *vdev)
+{
+	device_down(vdev->priv);
+	return 0;
+}
+
+static int ballonet_restore(struct virtio_device *vdev)
+{
+	return device_up(vdev->priv);
+}
+#endif
+
+static int ballonet_validate(struct virtio_device *vdev)
+{
+	/*
+	 * Frame numbers are physical addresses, and the host uses them without
+	 * an IOMMU.
+	 */
+	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
+	/* Two descriptors at most; no allocation when memory is short. */
+	__virtio_clear_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC);
+	return 0;
+}
+
+static const unsigned int features[] = {
+	VIRTIO_BALLOON_F_MUST_TELL_HOST,
+	VIRTIO_BALLOON_F_STATS_VQ,
+	VIRTIO_BALLOON_F_DEFLATE_ON_OOM,
+	BALLONET_F_RANGES,
+};
+
+static const struct virtio_device_id ids[] = {
+	{ VIRTIO_ID_BALLOON, VIRTIO_DEV_ANY_ID },
+	{},
+};
+MODULE_DEVICE_TABLE(virtio, ids);
+
+static struct virtio_driver ballonet_driver = {
+	.feature_table = features,
+	.feature_table_size = ARRAY_SIZE(features),
+	.driver.name = KBUILD_MODNAME,
+	.driver.owner = THIS_MODULE,
+	.driver.dev_groups = ballonet_groups,
+	.id_table = ids,
+	.validate = ballonet_validate,
+	.probe = ballonet_probe,
+	.remove = ballonet_remove,
+	.config_changed = ballonet_config_changed,
+#ifdef CONFIG_PM_SLEEP
+	.freeze = ballonet_freeze,
+	.restore = ballonet_restore,
+#endif
+};
+module_virtio_driver(ballonet_driver);
+
+MODULE_DESCRIPTION("Memory balloon: ranges, huge pages, a floor and a knob");
+MODULE_AUTHOR("The ballonet developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

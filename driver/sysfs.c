@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The knob: /sys/bus/virtio/devices/virtioN/balloon/, one value a file, sizes
+ * in bytes. Documented in sysfs-bus-virtio-ballonet.
+ */
+#include <linux/ctype.h>
+#include <linux/device.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/virtio.h>
+
+#include "internal.h"
+
+static struct ballonet *to_ballonet(struct device *dev)
+{
+	return dev_to_virtio(dev)->priv;
+}
+
+static ssize_t emit_frames(char *buf, u64 frames)
+{
+	return sysfs_emit(buf, "%llu\n", frames << BALLONET_FRAME_SHIFT);
+}
+
+/*
+ * A number of bytes, with a binary suffix or without. Returns 0 or -EINVAL,
+ * for anything that is not exactly that, not whole frames, or above @most.
+ */
+static int parse_frames(const char *buf, u64 most, u64 *ret_frames)
+{
+	static const char suffixes[] = "KMGT";
+	const char *suffix;
+	char digits[24];
+	size_t len;
+	u64 bytes;
+
+	len = strspn(buf, "0123456789");
+	if (!len || len >= sizeof(digits))
+		return -EINVAL;
+	memcpy(digits, buf, len);
+	digits[len] = '\0';
+	if (kstrtoull(digits, 10, &bytes))
+		return -EINVAL;
+
+	buf += len;
+	suffix = *buf ? strchr(suffixes, toupper(*buf)) : NULL;
+	if (suffix) {
+		unsigned int shift = 10 * (suffix - suffixes + 1);
+
+		if (bytes > U64_MAX >> shift)
+			return -EINVAL;
+		bytes <<= shift;
+		buf++;
+	}
+	if (*buf == '\n')
+		buf++;
+	if (*buf || bytes & (PAGE_SIZE - 1) ||
+	    bytes >> BALLONET_FRAME_SHIFT > most)
+		return -EINVAL;
+	*ret_frames = bytes >> BALLONET_FRAME_SHIFT;
+	return 0;
+}
+
+static ssize_t target_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return emit_frames(buf, READ_ONCE(to_ballonet(dev)->target));
+}
+
+static ssize_t target_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	struct ballonet *bal = to_ballonet(dev);
+	u64 frames;
+	int rc;
+
+	/* The standard's configuration space has 32 bits for the size. */
+	rc = parse_frames(buf, U32_MAX, &frames);
+	if (rc)
+		return rc;
+	WRITE_ONCE(bal->target, frames);
+	ballonet_engine_kick(bal);
+	return count;
+}
+static DEVICE_ATTR_RW(target);
+
+static ssize_t host_target_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	return emit_frames(buf, READ_ONCE(to_ballonet(dev)->host_target));
+}
+static DEVICE_ATTR_RO(host_target);
+
+static ssize_t actual_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return emit_frames(buf, ballonet_engine_actual(to_ballonet(dev)));
+}
+static DEVICE_ATTR_RO(actual);
+
+static ssize_t floor_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	return emit_frames(buf, READ_ONCE(to_ballonet(dev)->floor));
+}
+
+static ssize_t floor_store(struct device *dev, struct device_attribute *attr,
+			   const char *buf, size_t count)
+{
+	struct ballonet *bal = to_ballonet(dev);
+	u64 frames;
+	int rc;
+
+	rc = parse_frames(buf, totalram_pages(), &frames);
+	if (rc)
+		return rc;
+	WRITE_ONCE(bal->floor, frames);
+	ballonet_engine_kick(bal);
+	return count;
+}
+static DEVICE_ATTR_RW(floor);
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	static const char * const names[] = {
+		[BALLONET_IDLE] = "idle",
+		[BALLONET_INFLATING] = "inflating",
+		[BALLONET_DEFLATING] = "deflating",
+		[BALLONET_FLOOR] = "floor",
+		[BALLONET_NOMEM] = "no-memory",
+		[BALLONET_PRESSURE] = "pressure",
+		[BALLONET_REFUSED] = "refused",
+		[BALLONET_SILENT] = "silent",
+		[BALLONET_BROKEN] = "broken",
+	};
+
+	static_assert(ARRAY_SIZE(names) == BALLONET_NR_STATES);
+	return sysfs_emit(buf, "%s\n",
+			  names[READ_ONCE(to_ballonet(dev)->state)]);
+}
+static DEVICE_ATTR_RO(state);
+
+static struct attribute *attrs[] = {
+	&dev_attr_target.attr,
+	&dev_attr_host_target.attr,
+	&dev_attr_actual.attr,
+	&dev_attr_floor.attr,
+	&dev_attr_state.attr,
+	NULL
+};
+
+static const struct attribute_group group = {
+	.name = "balloon",
+	.attrs = attrs,
+};
+
+const struct attribute_group *ballonet_groups[] = { &group, NULL };
