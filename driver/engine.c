@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/virtio_config.h>
 
+#include "floor.h"
 #include "internal.h"
 
 /* `actual` is written at rest, and this often on a long way: every 512 MiB. */

@@ -5,9 +5,10 @@
  * frames, also built by the unit tests.
  */
 #include <linux/minmax.h>
-#include <linux/types.h>
 
-#include "internal.h"
+#include <linux/ballonet.h>
+
+#include "floor.h"
 
 #define FLOOR_BASE	((32ULL << 20) >> BALLONET_FRAME_SHIFT)
 #define FLOOR_CAP	((1ULL << 30) >> BALLONET_FRAME_SHIFT)

@@ -226,10 +226,6 @@ void ballonet_block_give(struct ballonet *bal, struct page *page);
 unsigned int ballonet_block_order(const struct page *page);
 void ballonet_block_split(struct page *page, struct list_head *frames);
 
-/* floor.c */
-u64 ballonet_floor_default(u64 total);
-u64 ballonet_floor_room(u64 available, u64 floor);
-
 /* request.c */
 int ballonet_queue_init(struct ballonet *bal, struct ballonet_queue *q,
 			u16 type);

@@ -16,6 +16,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
+#include "floor.h"
 #include "internal.h"
 
 /* Zero and all ones are what a configuration space too short reads as. */

@@ -3,17 +3,14 @@
  * The knob: /sys/bus/virtio/devices/virtioN/balloon/, one value a file, sizes
  * in bytes. Documented in sysfs-bus-virtio-ballonet.
  */
-#include <linux/ctype.h>
 #include <linux/device.h>
-#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
-#include <linux/overflow.h>
-#include <linux/string.h>
 #include <linux/sysfs.h>
 #include <linux/virtio.h>
 
 #include "internal.h"
+#include "size.h"
 
 static struct ballonet *to_ballonet(struct device *dev)
 {
@@ -23,45 +20,6 @@ static struct ballonet *to_ballonet(struct device *dev)
 static ssize_t emit_frames(char *buf, u64 frames)
 {
 	return sysfs_emit(buf, "%llu\n", frames << BALLONET_FRAME_SHIFT);
-}
-
-/*
- * A number of bytes, with a binary suffix or without. Returns 0 or -EINVAL,
- * for anything that is not exactly that, not whole frames, or above @most.
- */
-static int parse_frames(const char *buf, u64 most, u64 *ret_frames)
-{
-	static const char suffixes[] = "KMGT";
-	const char *suffix;
-	char digits[24];
-	size_t len;
-	u64 bytes;
-
-	len = strspn(buf, "0123456789");
-	if (!len || len >= sizeof(digits))
-		return -EINVAL;
-	memcpy(digits, buf, len);
-	digits[len] = '\0';
-	if (kstrtoull(digits, 10, &bytes))
-		return -EINVAL;
-
-	buf += len;
-	suffix = *buf ? strchr(suffixes, toupper(*buf)) : NULL;
-	if (suffix) {
-		unsigned int shift = 10 * (suffix - suffixes + 1);
-
-		if (bytes > U64_MAX >> shift)
-			return -EINVAL;
-		bytes <<= shift;
-		buf++;
-	}
-	if (*buf == '\n')
-		buf++;
-	if (*buf || bytes & (PAGE_SIZE - 1) ||
-	    bytes >> BALLONET_FRAME_SHIFT > most)
-		return -EINVAL;
-	*ret_frames = bytes >> BALLONET_FRAME_SHIFT;
-	return 0;
 }
 
 static ssize_t target_show(struct device *dev, struct device_attribute *attr,
@@ -78,7 +36,7 @@ static ssize_t target_store(struct device *dev, struct device_attribute *attr,
 	int rc;
 
 	/* The standard's configuration space has 32 bits for the size. */
-	rc = parse_frames(buf, U32_MAX, &frames);
+	rc = ballonet_size_parse(buf, U32_MAX, &frames);
 	if (rc)
 		return rc;
 	WRITE_ONCE(bal->target, frames);
@@ -114,7 +72,7 @@ static ssize_t floor_store(struct device *dev, struct device_attribute *attr,
 	u64 frames;
 	int rc;
 
-	rc = parse_frames(buf, totalram_pages(), &frames);
+	rc = ballonet_size_parse(buf, totalram_pages(), &frames);
 	if (rc)
 		return rc;
 	WRITE_ONCE(bal->floor, frames);

@@ -102,6 +102,8 @@ $(U)/bin/ballonetd: $(call obj,$(DAEMON_SRC)) $(LIBBALLONET)
 	$(call us_link,$(DAEMON_PKGS))
 $(U)/bin/ballonetctl: $(call obj,$(CTL_SRC)) $(LIBBALLONET)
 	$(call us_link,$(CTL_PKGS))
+# The pure files of the driver, with tiny kernel headers.
+$(U)/obj/tests/unit/test_driver.o: US_CPPFLAGS := -Itests/unit/shim $(US_CPPFLAGS)
 $(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
 	$(call us_link,$(UNIT_PKGS))
 # Deliberately without the library: a second reading of the standards.
