@@ -48,6 +48,9 @@ extern const struct varlink_interface interface_manager;
 #define INTERFACE_UNKNOWN_VM	"io.ballonet.UnknownVm"
 #define INTERFACE_OUT_OF_RANGE	"io.ballonet.OutOfRange"
 #define INTERFACE_NOT_READY	"io.ballonet.NotReady"
+#define INTERFACE_VM_EXISTS	"io.ballonet.Manager.VmExists"
+#define INTERFACE_VM_BUSY	"io.ballonet.Manager.VmBusy"
+#define INTERFACE_FAILURE	"io.ballonet.Manager.Failed"
 
 enum interface_state {
 	INTERFACE_WAITING,

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of ballonetctl share.
+ */
+#ifndef BALLONET_CTL_H
+#define BALLONET_CTL_H
+
+#include "interface.h"
+#include "varlink.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CTL_CONTROL_PATH "/run/ballonet/control"
+
+/* Exit codes: documented in --help and in ballonetctl(1). */
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAILURE = 1,
+	CTL_USAGE = 2,
+	CTL_PARTIAL = 3,
+	CTL_UNKNOWN_VM = 4,
+	CTL_UNREACHABLE = 5,
+	CTL_NOT_READY = 6,
+	CTL_DENIED = 7,
+};
+
+/**
+ * struct ctl - what the command line asked for, and the connection
+ * @control:	path of the control socket
+ * @vm:		name of the VM, or NULL
+ * @size:	the size's text, or NULL
+ * @balloon:	text of --balloon, or NULL
+ * @wait:	wait until the target is reached
+ * @wait_ms:	at most so long
+ * @json:	print answers as they came
+ * @fd:		the connection, or -1
+ * @in:		bytes that came
+ */
+struct ctl {
+	const char *control;
+	const char *vm;
+	const char *size;
+	const char *balloon;
+	bool wait;
+	uint64_t wait_ms;
+	bool json;
+	int fd;
+	struct varlink_buf in;
+};
+
+/* client.c */
+int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
+	     struct varlink_reply *ret_reply);
+int ctl_status(struct ctl *ctl, const char *method, json_t *parameters,
+	       struct varlink_reply *ret_reply, struct interface_vm *ret_vm);
+uint64_t ctl_now_ms(void);
+
+/* print.c */
+void ctl_error(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+void ctl_print_json(json_t *json);
+void ctl_print_table(json_t *vms);
+void ctl_print_vm(const struct interface_vm *vm);
+void ctl_print_line(const struct interface_vm *vm);
+void ctl_print_numbers(json_t *numbers);
+
+/* set.c */
+int ctl_set(struct ctl *ctl);
+
+#endif
