@@ -101,8 +101,8 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 	rc = ballonet_rq_result(bal, rq, &done);
 	if (rc == -EPROTO) {
 		dev_err(&bal->vdev->dev,
-			"host answered request %llu with %u bytes that make no sense; reset the device\n",
-			q->last_id, rq->len);
+			"host's answer to a request of %u frames, %u bytes long, makes no sense; unbind and bind the driver\n",
+			rq->frames, rq->len);
 		state_set(bal, BALLONET_BROKEN);
 		return;
 	}
