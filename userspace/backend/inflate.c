@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Frames that come and go: the standard's arrays of frame numbers, and the
+ * requests of BALLONET_F_RANGES. All of it runs in the worker.
+ */
+
+#include "backend.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "discard.h"
+#include "log.h"
+
+/*
+ * Bytes of one array of the standard's. Linux sends 1 KiB, BSD and Windows a
+ * page.
+ */
+#define ARRAY_MAX	65536
+
+/* Buffers of one pass; a ring of that size is the largest there is. */
+#define PASS_MAX	VRING_MAX_NUM
+
+_Static_assert(sizeof(struct ballonet_request) == 16, "wire");
+_Static_assert(sizeof(struct ballonet_range) == 16, "wire");
+_Static_assert(sizeof(struct ballonet_response) == 32, "wire");
+_Static_assert(sizeof(struct ballonet_config) == 32, "wire");
+
+/*
+ * Takes the frames of @list out of the guest or gives them back to it.
+ * -EINTR leaves everything undone.
+ */
+static int frames_move(struct backend *b, enum role role,
+		       const struct frame_list *list, struct discard *ret_job)
+{
+	struct discard job = {
+		.table = &b->regions,
+		.stop = worker_must_stop,
+		.arg = b,
+		.reached = UINT64_MAX,
+	};
+	int ret = 0;
+
+	if (role == ROLE_DEFLATE) {
+		discard_forget(&b->regions, list);
+	} else {
+		ret = discard_frames(&job, list);
+		count_add(b, discard_calls, job.calls);
+		count_add(b, bytes_freed, job.freed);
+		/* The driver may use its frames again without telling. */
+		if (!(b->state->features &
+		      BIT(VIRTIO_BALLOON_F_MUST_TELL_HOST)))
+			discard_forget(&b->regions, list);
+	}
+	*ret_job = job;
+	return ret;
+}
+
+/*
+ * The standard's arrays
+ */
+
+static bool frame_in_ram(struct backend *b, uint64_t frame, uint64_t nr)
+{
+	return frame < UINT64_MAX >> FRAME_SHIFT &&
+	       nr <= UINT64_MAX >> FRAME_SHIFT &&
+	       region_covers(&b->regions, frame << FRAME_SHIFT,
+			     nr << FRAME_SHIFT);
+}
+
+/* Puts the frames of one buffer into the batch; -ENOSPC if they do not fit. */
+static int array_collect(struct backend *b, struct fault *ret_fault)
+{
+	const struct vring_chain *c = &b->chain;
+	struct frame_list *list = &b->batch;
+	uint32_t part[256];
+	uint64_t at, i, n;
+	int ret;
+
+	if (c->nr != c->nr_read || c->read_len % sizeof(part[0]) ||
+	    c->read_len > ARRAY_MAX)
+		return fault_set(ret_fault, -EPROTO,
+			"array of %" PRIu64 " bytes and %" PRIu64
+			" writable ones, expected a multiple of 4 up to %u and 0",
+			c->read_len, c->write_len, ARRAY_MAX);
+	if (list->max - list->nr < c->read_len / sizeof(part[0]))
+		return -ENOSPC;
+
+	for (at = 0; at < c->read_len; at += n) {
+		n = c->read_len - at;
+		if (n > sizeof(part))
+			n = sizeof(part);
+		ret = vring_read(c, &b->regions, at, part, n);
+		if (ret)
+			return fault_set(ret_fault, -EPROTO,
+				"array lies outside the memory regions");
+		for (i = 0; i < n / sizeof(part[0]); i++)
+			(void)frames_add(list, le32toh(part[i]));
+	}
+	return 0;
+}
+
+static uint64_t list_frames(const struct frame_list *list)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		sum += list->range[i].nr;
+	return sum;
+}
+
+/*
+ * Cuts out of a merged list what is not RAM: a driver that sends such numbers
+ * is answered as QEMU does, by doing nothing. Rare, so one frame at a time.
+ */
+static void list_keep_ram(struct backend *b)
+{
+	struct frame_list *list = &b->batch;
+	size_t i, out = 0;
+	uint64_t bad = 0;
+
+	for (i = 0; i < list->nr; i++) {
+		struct frame_range r = list->range[i];
+
+		if (frame_in_ram(b, r.start, r.nr)) {
+			list->range[out++] = r;
+			continue;
+		}
+		/* Shrink to the part that is RAM, if it is one piece. */
+		while (r.nr && !frame_in_ram(b, r.start, 1)) {
+			r.start++;
+			r.nr--;
+			bad++;
+		}
+		while (r.nr && !frame_in_ram(b, r.start, r.nr)) {
+			r.nr--;
+			bad++;
+		}
+		if (r.nr)
+			list->range[out++] = r;
+	}
+	list->nr = out;
+	if (bad && !atomic_load(&b->counters.frames_bad))
+		log_warn("the driver sent %" PRIu64
+			 " frames outside guest RAM; ignored", bad);
+	count_add(b, frames_bad, bad);
+}
+
+/* Collects what is available, up to @n buffers. */
+static int arrays_collect(struct backend *b, struct ring *ring, int n,
+			  uint16_t *ret_heads, struct fault *ret_fault)
+{
+	int i, ret;
+
+	b->batch.nr = 0;
+	for (i = 0; i < n; i++) {
+		ret = vring_get(&ring->vr, ring->vr.last_avail + i, &b->chain,
+				ret_fault);
+		if (ret)
+			return ret;
+		ret = array_collect(b, ret_fault);
+		if (ret == -ENOSPC)
+			break;
+		if (ret)
+			return ret;
+		ret_heads[i] = b->chain.head;
+	}
+	return i;
+}
+
+static int arrays_move(struct backend *b, struct ring *ring)
+{
+	struct discard job;
+	int ret;
+
+	frames_merge(&b->batch);
+	list_keep_ram(b);
+	if (ring->role == ROLE_INFLATE && guard_refuses(b)) {
+		count(b, requests_refused);
+		return 0;
+	}
+	ret = frames_move(b, ring->role, &b->batch, &job);
+	if (ret == -EINTR)
+		return ret;
+	if (ret) {
+		/* The standard has no answer for this: the frames stay. */
+		if (!atomic_load(&b->counters.discard_errors))
+			log_err("cannot give memory back: %s",
+				strerror(-ret));
+		count(b, discard_errors);
+	}
+	if (ring->role == ROLE_INFLATE)
+		count_add(b, frames_in, list_frames(&b->batch));
+	else
+		count_add(b, frames_out, list_frames(&b->batch));
+	count_add(b, ranges, b->batch.nr);
+	return 0;
+}
+
+/**
+ * inflate_arrays() - serve a ring of the standard's arrays
+ * @b:		the back-end
+ * @ring:	inflateq or deflateq
+ * @ret_fault:	what is malformed
+ *
+ * All available arrays make one batch.
+ *
+ * Return: 1 if there may be more, 0 if the ring is empty, -EINTR if the main
+ * thread wants the rings, -EPROTO if the ring is malformed.
+ */
+int inflate_arrays(struct backend *b, struct ring *ring,
+		   struct fault *ret_fault)
+{
+	uint16_t heads[PASS_MAX];
+	int i, n, ret;
+
+	vring_kicks(&ring->vr, false);
+	n = vring_pending(&ring->vr, ring->vr.last_avail, ret_fault);
+	if (n == 0) {
+		vring_kicks(&ring->vr, true);
+		return vring_pending(&ring->vr, ring->vr.last_avail,
+				     ret_fault);
+	}
+	if (n > 0)
+		n = arrays_collect(b, ring, n, heads, ret_fault);
+	if (n < 0)
+		return n;
+	ret = arrays_move(b, ring);
+	if (ret)
+		return ret;
+	for (i = 0; i < n; i++)
+		vring_put(&ring->vr, heads[i], 0);
+	count_add(b, requests, n);
+	return 1;
+}
+
+/*
+ * Requests (BALLONET_F_RANGES)
+ */
+
+static int range_check(struct backend *b, const struct ballonet_range *r,
+		       uint64_t *sum)
+{
+	uint64_t start = le64toh(r->start), nr = le64toh(r->nr), end;
+
+	if (!nr || __builtin_add_overflow(start, nr, &end) ||
+	    !frame_in_ram(b, start, nr))
+		return BALLONET_RESP_RANGE;
+	if (__builtin_add_overflow(*sum, nr, sum) || *sum > MAX_FRAMES)
+		return BALLONET_RESP_LIMIT;
+	return BALLONET_RESP_OK;
+}
+
+/* Reads a request's ranges into the batch. */
+static int ranges_collect(struct backend *b, uint32_t nr)
+{
+	struct ballonet_range part[64];
+	uint64_t at = sizeof(struct ballonet_request), sum = 0;
+	uint32_t i, n;
+	int status;
+
+	b->batch.nr = 0;
+	for (; nr; nr -= n, at += n * sizeof(part[0])) {
+		n = nr < ARRAY_SIZE(part) ? nr : ARRAY_SIZE(part);
+		if (vring_read(&b->chain, &b->regions, at, part,
+			       n * sizeof(part[0])))
+			return BALLONET_RESP_INVALID;
+		for (i = 0; i < n; i++) {
+			status = range_check(b, &part[i], &sum);
+			if (status)
+				return status;
+			(void)frames_add_range(&b->batch,
+					       le64toh(part[i].start),
+					       le64toh(part[i].nr));
+		}
+	}
+	return BALLONET_RESP_OK;
+}
+
+static int header_check(struct backend *b, enum role role,
+			const struct ballonet_request *rq)
+{
+	uint32_t nr = le32toh(rq->nr_ranges);
+	uint16_t type = role == ROLE_INFLATE ? BALLONET_REQ_INFLATE :
+					       BALLONET_REQ_DEFLATE;
+
+	if (le16toh(rq->type) != type || rq->reserved || !nr ||
+	    b->chain.read_len != sizeof(*rq) +
+				 (uint64_t)nr * sizeof(rq->ranges[0]))
+		return BALLONET_RESP_INVALID;
+	if (nr > MAX_RANGES)
+		return BALLONET_RESP_LIMIT;
+	return BALLONET_RESP_OK;
+}
+
+static int ranges_move(struct backend *b, enum role role,
+		       struct ballonet_response *rs)
+{
+	const size_t nr = b->batch.nr;
+	struct discard job;
+	int ret;
+
+	/* Should the host fail on the way: the batch is sorted by then. */
+	memcpy(b->in_order, b->batch.range, nr * sizeof(b->in_order[0]));
+	if (frames_overlap(&b->batch)) {
+		rs->status = htole32(BALLONET_RESP_RANGE);
+		return 0;
+	}
+	if (role == ROLE_INFLATE && guard_refuses(b)) {
+		count(b, requests_refused);
+		rs->status = htole32(BALLONET_RESP_REFUSED);
+		return 0;
+	}
+
+	frames_merge(&b->batch);
+	ret = frames_move(b, role, &b->batch, &job);
+	if (ret == -EINTR)
+		return ret;
+	if (ret) {
+		if (!atomic_load(&b->counters.discard_errors))
+			log_err("cannot give memory back: %s",
+				strerror(-ret));
+		count(b, discard_errors);
+		rs->status = htole32(BALLONET_RESP_IO);
+	}
+	count_add(b, ranges, nr);
+	rs->frames_done = htole64(frames_before(b->in_order, nr, job.reached));
+	rs->bytes_freed = htole64(job.freed);
+	return 0;
+}
+
+/* Does the request in the chain. -EINTR leaves it undone. */
+static int request_do(struct backend *b, enum role role,
+		      struct ballonet_response *ret_rs)
+{
+	struct ballonet_response rs = { 0 };
+	struct ballonet_request rq;
+	int status, ret;
+
+	if (vring_read(&b->chain, &b->regions, 0, &rq, sizeof(rq))) {
+		rs.status = htole32(BALLONET_RESP_INVALID);
+		*ret_rs = rs;
+		return 0;
+	}
+	rs.id = rq.id;
+	status = header_check(b, role, &rq);
+	if (!status)
+		status = ranges_collect(b, le32toh(rq.nr_ranges));
+	rs.status = htole32(status);
+	if (!status) {
+		ret = ranges_move(b, role, &rs);
+		if (ret)
+			return ret;
+	}
+	*ret_rs = rs;
+	return 0;
+}
+
+static void request_account(struct backend *b, enum role role,
+			    const struct ballonet_response *rs)
+{
+	uint32_t status = le32toh(rs->status);
+
+	count(b, requests);
+	if (status && status != BALLONET_RESP_REFUSED)
+		count(b, requests_bad);
+	if (role == ROLE_INFLATE)
+		count_add(b, frames_in, le64toh(rs->frames_done));
+	else
+		count_add(b, frames_out, le64toh(rs->frames_done));
+}
+
+/**
+ * inflate_requests() - serve a ring of requests
+ * @b:		the back-end
+ * @ring:	inflateq or deflateq
+ * @ret_fault:	what is malformed
+ *
+ * One request a pass: each has an answer of its own, which the driver waits
+ * for. A buffer without room for the answer is given back empty and nothing
+ * is done for it.
+ *
+ * Return: as inflate_arrays().
+ */
+int inflate_requests(struct backend *b, struct ring *ring,
+		     struct fault *ret_fault)
+{
+	struct ballonet_response rs;
+	uint32_t len = 0;
+	int n, ret;
+
+	vring_kicks(&ring->vr, false);
+	n = vring_pending(&ring->vr, ring->vr.last_avail, ret_fault);
+	if (n == 0) {
+		vring_kicks(&ring->vr, true);
+		return vring_pending(&ring->vr, ring->vr.last_avail,
+				     ret_fault);
+	}
+	if (n < 0)
+		return n;
+	ret = vring_get(&ring->vr, ring->vr.last_avail, &b->chain, ret_fault);
+	if (ret)
+		return ret;
+
+	if (b->chain.write_len >= sizeof(rs)) {
+		ret = request_do(b, ring->role, &rs);
+		if (ret)
+			return ret;
+		if (!vring_write(&b->chain, &b->regions, &rs, sizeof(rs)))
+			len = sizeof(rs);
+		request_account(b, ring->role, &rs);
+	} else {
+		count(b, requests_bad);
+	}
+	vring_put(&ring->vr, b->chain.head, len);
+	return 1;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "frames.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/**
+ * frames_add() - put one frame into a list
+ * @list:	the list
+ * @frame:	its number
+ *
+ * A frame beside the last range lengthens that one. Linux sends descending
+ * runs, so both ends are looked at.
+ *
+ * Return: 0, or -ENOSPC if the list is full.
+ */
+int frames_add(struct frame_list *list, uint64_t frame)
+{
+	struct frame_range *last = list->range + list->nr - 1;
+
+	if (list->nr && frame == last->start + last->nr) {
+		last->nr++;
+		return 0;
+	}
+	if (list->nr && frame + 1 == last->start) {
+		last->start--;
+		last->nr++;
+		return 0;
+	}
+	return frames_add_range(list, frame, 1);
+}
+
+/**
+ * frames_add_range() - put a range into a list, as it is
+ * @list:	the list
+ * @start:	number of the first frame
+ * @nr:		how many
+ *
+ * Return: 0, or -ENOSPC if the list is full.
+ */
+int frames_add_range(struct frame_list *list, uint64_t start, uint64_t nr)
+{
+	if (list->nr == list->max)
+		return -ENOSPC;
+	list->range[list->nr++] = (struct frame_range){ start, nr };
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct frame_range *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static void sort(struct frame_list *list)
+{
+	size_t i;
+
+	for (i = 1; i < list->nr; i++)
+		if (list->range[i].start < list->range[i - 1].start)
+			break;
+	if (i < list->nr)
+		qsort(list->range, list->nr, sizeof(*list->range), by_start);
+}
+
+/**
+ * frames_merge() - sort a list and join what touches or overlaps
+ * @list:	the list; afterwards ascending, with a gap between any two
+ */
+void frames_merge(struct frame_list *list)
+{
+	struct frame_range *out = list->range;
+	size_t i;
+
+	if (!list->nr)
+		return;
+
+	sort(list);
+	for (i = 1; i < list->nr; i++) {
+		struct frame_range *r = &list->range[i];
+		uint64_t end = out->start + out->nr;
+
+		if (r->start > end)
+			*++out = *r;
+		else if (r->start + r->nr > end)
+			out->nr = r->start + r->nr - out->start;
+	}
+	list->nr = out - list->range + 1;
+}
+
+/**
+ * frames_overlap() - whether a frame is in a list twice
+ * @list:	the list; sorted afterwards, not merged
+ *
+ * Return: true if two of its ranges overlap.
+ */
+bool frames_overlap(struct frame_list *list)
+{
+	size_t i;
+
+	sort(list);
+	for (i = 1; i < list->nr; i++) {
+		struct frame_range *r = &list->range[i - 1];
+
+		if (r->start + r->nr > r[1].start)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * frames_before() - how far ranges lie below a frame
+ * @range:	the ranges, in any order
+ * @nr:		how many
+ * @frame:	the bound
+ *
+ * Return: the frames from the beginning of the first range on that lie below
+ * @frame without a gap.
+ */
+uint64_t frames_before(const struct frame_range *range, size_t nr,
+		       uint64_t frame)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (range[i].start >= frame)
+			break;
+		if (range[i].start + range[i].nr > frame) {
+			sum += frame - range[i].start;
+			break;
+		}
+		sum += range[i].nr;
+	}
+	return sum;
+}
