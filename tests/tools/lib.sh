@@ -31,7 +31,9 @@ logged() {
 	local log=$1
 	shift
 	mkdir -p "${log%/*}"
-	if ! "$@" >"$log" 2>&1 </dev/null; then
+	# In the background, since a condition would switch off set -e inside.
+	"$@" >"$log" 2>&1 </dev/null &
+	if ! wait $!; then
 		tail -n 40 "$log" >&2
 		die "failed: $* (all of its output: $log)"
 	fi

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Test guests: start, command, measure, stop. Sourced by test.sh.
+#
+# A guest's command channel and, with QEMU, its monitor are pairs of fifos that
+# this shell holds open; one command at a time. See tests/guest/agent.c.
+
+GUEST_BOOT_LIMIT=${GUEST_BOOT_LIMIT:-90}	# seconds; TCG on a busy machine
+GUEST_COMMAND_LIMIT=60				# seconds
+
+declare -A guest_pids guest_in guest_out guest_qmp_in guest_qmp_out
+declare -A guest_ram guest_tmp backend_pids
+
+# Found in a kernel's log, any of these is a failure.
+GUEST_LOG_BAD='WARNING:|BUG:|BUG |Oops|Call Trace|Kernel panic|KASAN|UBSAN'
+GUEST_LOG_BAD+='|KFENCE|general protection|deadlock detected|lock state'
+GUEST_LOG_BAD+='|invalid context|suspicious RCU|blocked for more than'
+GUEST_LOG_BAD+='|oom-kill|Out of memory|soft lockup|rcu.*stall|Bad page'
+
+# make_pipe NAME.PART - fifos for QEMU's chardev "pipe", held open so that none
+# is ever at its end; the descriptors are in $pipe_in and $pipe_out
+make_pipe() {
+	rm -f "$WORK/$1.in" "$WORK/$1.out"
+	mkfifo "$WORK/$1.in" "$WORK/$1.out"
+	exec {pipe_in}<>"$WORK/$1.in" {pipe_out}<>"$WORK/$1.out"
+}
+
+# read_line FD PID SECONDS - a line into $REPLY; fails if PID dies or time is up
+read_line() {
+	local fd=$1 pid=$2 end=$((SECONDS + $3)) part status alive
+
+	REPLY=
+	while :; do
+		alive=yes
+		kill -0 "$pid" 2>/dev/null || alive=
+		IFS= read -r -t 1 -u "$fd" part
+		status=$?
+		REPLY+=$part
+		[ $status -ne 0 ] || return 0
+		[ -n "$alive" ] || return 1
+		[ $SECONDS -lt $end ] || return 1
+	done
+}
+
+# guest_prepare KERNEL - what tests/run has done already for all of them
+guest_prepare() {
+	[ -z "${BALLONET_PREPARED:-}" ] || return 0
+	"$TOP/tests/tools/build-module" "$1" &&
+		"$TOP/tests/guest/mkinitrd" "$1"
+}
+
+# ram_object RAM MEM NAME - QEMU's memory backend for the contract's word
+ram_object() {
+	local ram=$1 mem=$2 name=$3
+
+	case $ram in
+	memfd)	echo "memory-backend-memfd,id=ram,size=$mem,share=on" ;;
+	shm)	echo "memory-backend-shm,id=ram,size=$mem,share=on" ;;
+	file)	echo "memory-backend-file,id=ram,size=$mem,share=on,mem-path=$WORK/$name.ram" ;;
+	thp)	echo "memory-backend-file,id=ram,size=$mem,share=on,align=2M,mem-path=${guest_tmp[$name]}/ram" ;;
+	hugetlb) echo "memory-backend-memfd,id=ram,size=$mem,share=on,hugetlb=on,hugetlbsize=2M" ;;
+	private) echo "memory-backend-ram,id=ram,size=$mem" ;;
+	*)	return 1 ;;
+	esac
+}
+
+# device_args DEVICE SOCKET
+device_args() {
+	case $1 in
+	vhost)	echo -chardev "socket,id=balloon-socket,path=$2" \
+			-device "vhost-user-test-device-pci,id=balloon,chardev=balloon-socket,virtio-id=5,num_vqs=5,vq_size=128,config_size=32" ;;
+	qemu)	echo -device virtio-balloon-pci,id=balloon,deflate-on-oom=on ;;
+	none)	;;
+	*)	return 1 ;;
+	esac
+}
+
+# spawn NAME CMD... - in a process group of its own, output to NAME.log; for
+# transparent huge pages below a private tmpfs that makes them
+spawn() {
+	local name=$1 huge=()
+	shift
+	if [ "${guest_ram[$name]}" = thp ]; then
+		mkdir -p "${guest_tmp[$name]}"
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		huge=(unshare --mount sh -c
+			'mount -t tmpfs -o huge=always none "$0" && exec "$@"'
+			"${guest_tmp[$name]}")
+	fi
+	setsid "${huge[@]}" "$@" >>"$WORK/$name.log" 2>&1 </dev/null &
+	guest_pids[$name]=$!
+}
+
+start_qemu() {
+	local name=$1 kernel=$2
+	local -n o=$3
+	local qemu=$CACHE/qemu/qemu-system-x86_64 object device
+
+	[ "${o[qemu]}" != debian ] || qemu="qemu-system-x86_64"
+	object=$(ram_object "${o[ram]}" "${o[mem]}" "$name") ||
+		fail "no such ram: ${o[ram]}" || return
+	device=$(device_args "${o[device]}" "${o[socket]}") ||
+		fail "no such device: ${o[device]}" || return
+	make_pipe "$name.qmp"
+	guest_qmp_in[$name]=$pipe_in
+	guest_qmp_out[$name]=$pipe_out
+	# shellcheck disable=SC2086 # lists of words without blanks
+	spawn "$name" "$qemu" -nodefaults -no-user-config -display none \
+		-no-reboot -accel tcg -machine q35,memory-backend=ram \
+		-object "$object" -m "${o[mem]}" -smp "${o[smp]}" \
+		-kernel "$CACHE/kernels/$kernel/vmlinuz" \
+		-initrd "$TOP/build/guest/$kernel.cpio" \
+		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off agent=ttyS1 ${o[cmdline]}" \
+		-chardev "file,id=console,path=$WORK/$name.log,append=on" \
+		-serial chardev:console \
+		-chardev "pipe,id=agent,path=$WORK/$name.agent" \
+		-serial chardev:agent \
+		-chardev "pipe,id=qmp,path=$WORK/$name.qmp" \
+		-mon chardev=qmp,mode=control $device ${o[args]}
+}
+
+start_uml() {
+	local name=$1 kernel=$2
+	local -n o=$3
+	local device=() in=${guest_in[$name]} out=${guest_out[$name]}
+
+	[ "${o[device]}" != vhost ] ||
+		device=("virtio_uml.device=${o[socket]}:5")
+	# Its memory is a file in TMPDIR.
+	if [ "${o[ram]}" != thp ]; then
+		guest_tmp[$name]=$(mktemp -d /dev/shm/bn.XXXXXX)
+		at_exit+=("rm -rf ${guest_tmp[$name]}")
+	fi
+	# shellcheck disable=SC2086 # a list of words without blanks
+	spawn "$name" env "TMPDIR=${guest_tmp[$name]}" "$CACHE/$kernel/linux" \
+		"mem=${o[mem]}" "initrd=$TOP/build/guest/$kernel.cpio" \
+		"uml_dir=$WORK/" "umid=$name.uml" con=null con0=null,fd:1 \
+		ssl=null "ssl0=fd:$in,fd:$out" loglevel=5 agent=ttyS0 \
+		"${device[@]}" ${o[cmdline]}
+}
+
+# guest_start NAME KERNEL [OPTION=VALUE...] - boot, return when it answers
+#
+# KERNEL is uml, uml-debug (User-Mode Linux), or 6.1, 6.12, 7.3 (QEMU). Options:
+#	mem=512M	size of RAM
+#	socket=PATH	of a vhost-user balloon
+#	device=WORD	vhost (default if there is a socket), qemu (QEMU's own
+#			virtio-balloon-pci, id "balloon"), none
+#	qemu=11|debian	which QEMU: 11 or newer, or the machine's own
+#	ram=WORD	memfd, shm, file, hugetlb, private, thp
+#	smp=1		processors
+#	cmdline=TEXT	more of the kernel's command line
+#	args=TEXT	more of QEMU's
+guest_start() {
+	local name=$1 kernel=$2 option
+	local -A options=([mem]=512M [socket]= [device]= [qemu]=11 [ram]=memfd
+		[smp]=1 [cmdline]= [args]=)
+	shift 2
+	for option; do
+		[ -v "options[${option%%=*}]" ] ||
+			fail "no such option: $option" || return
+		options[${option%%=*}]=${option#*=}
+	done
+	if [ -z "${options[device]}" ]; then
+		options[device]=${options[socket]:+vhost}
+		options[device]=${options[device]:-none}
+	fi
+	guest_prepare "$kernel" || fail "no guest for $kernel" || return
+	guest_ram[$name]=${options[ram]}
+	guest_tmp[$name]=$WORK/$name.huge
+	: >"$WORK/$name.log"
+	make_pipe "$name.agent"
+	guest_in[$name]=$pipe_in
+	guest_out[$name]=$pipe_out
+	case $kernel in
+	uml*)	start_uml "$name" "$kernel" options ;;
+	*)	start_qemu "$name" "$kernel" options ;;
+	esac || return
+	if ! read_line "${guest_out[$name]}" "${guest_pids[$name]}" \
+		"$GUEST_BOOT_LIMIT" || [ "$REPLY" != "=0" ]; then
+		tail -n 30 "$WORK/$name.log"
+		fail "guest $name ($kernel) does not boot"
+		return
+	fi
+}
+
+# guest NAME CMD... - run a shell command in the guest, with its output and status
+guest() {
+	local name=$1 limit=$GUEST_COMMAND_LIMIT cmd
+	shift
+	cmd=$*
+	printf '%d %d\n%s' "$limit" "${#cmd}" "$cmd" >&"${guest_in[$name]}"
+	while read_line "${guest_out[$name]}" "${guest_pids[$name]}" \
+		$((limit + 30)); do
+		case $REPLY in
+		'|'*)	printf '%s\n' "${REPLY#?}" ;;
+		+*)	printf '%s' "${REPLY#?}" ;;
+		=*)	return "${REPLY#?}" ;;
+		esac
+	done
+	fail "guest $name does not answer: $cmd"
+	return 125
+}
+
+# guest_pid NAME
+guest_pid() {
+	echo "${guest_pids[$1]}"
+}
+
+# guest_qmp NAME JSON|COMMAND - what QEMU answers, as one line of JSON; its
+# error is a failure. The first call of a guest negotiates.
+guest_qmp() {
+	local name=$1 request=$2 pid=${guest_pids[$1]}
+	local in=${guest_qmp_in[$1]} out=${guest_qmp_out[$1]}
+
+	[ "${request:0:1}" = "{" ] || request="{\"execute\": \"$request\"}"
+	if ! [ -e "$WORK/$name.qmp.ready" ]; then
+		: >"$WORK/$name.qmp.ready"
+		guest_qmp "$name" qmp_capabilities >/dev/null || return
+	fi
+	printf '%s\n' "$request" >&"$in"
+	while read_line "$out" "$pid" 30; do
+		case $REPLY in
+		'{"return":'*)	jq -c .return <<<"$REPLY"; return ;;
+		'{"error":'*)	jq -c .error <<<"$REPLY"; return 1 ;;
+		esac
+	done
+	fail "QEMU of $name does not answer: $request"
+	return 125
+}
+
+# guest_mem_file NAME - a path to the file that is the guest's memory
+guest_mem_file() {
+	local pid=${guest_pids[$1]} fd
+
+	for fd in /proc/"$pid"/fd/*; do
+		case $(readlink "$fd") in
+		*memory-backend-memfd* | */dev/shm/qemu* | \
+			"$WORK/$1.ram"* | "${guest_tmp[$1]}/"*)
+			echo "$fd"
+			return ;;
+		esac
+	done
+	fail "guest $1 has no memory file"
+}
+
+# guest_mem_blocks NAME - bytes allocated in the guest's memory file
+guest_mem_blocks() {
+	local file
+
+	file=$(guest_mem_file "$1") || return
+	echo $(($(stat -L -c %b "$file") * 512))
+}
+
+# guest_log_clean NAME [ALLOWED-REGEX] - nothing in the log but what is allowed
+guest_log_clean() {
+	local name=$1 allowed=${2:-^$}
+
+	! grep -aE "$GUEST_LOG_BAD" "$WORK/$name.log" | grep -avE "$allowed" ||
+		fail "the log of guest $name is not clean"
+}
+
+# guest_stop NAME [ALLOWED-REGEX] - power off; its log has to be clean
+guest_stop() {
+	local name=$1 pid=${guest_pids[$1]} cmd='poweroff -f'
+
+	printf '5 %d\n%s' ${#cmd} "$cmd" >&"${guest_in[$name]}"
+	within 30 gone "$pid" || kill -KILL -- "-$pid"
+	guest_forget "$name"
+	guest_log_clean "$@"
+}
+
+# guest_kill NAME - as if the power failed
+guest_kill() {
+	kill -KILL -- "-${guest_pids[$1]}"
+	guest_forget "$1"
+}
+
+guest_forget() {
+	local name=$1 fd
+
+	wait "${guest_pids[$name]}" 2>/dev/null
+	for fd in "${guest_in[$name]}" "${guest_out[$name]}" \
+		"${guest_qmp_in[$name]:-}" "${guest_qmp_out[$name]:-}"; do
+		[ -z "$fd" ] || exec {fd}>&-
+	done
+	rm -f "$WORK/$name".{agent,qmp}.{in,out} "$WORK/$name.qmp.ready"
+	unset "guest_pids[$name]" "guest_in[$name]" "guest_out[$name]" \
+		"guest_qmp_in[$name]" "guest_qmp_out[$name]"
+}
+
+# guests_cleanup - at the end of the script, whatever still runs
+guests_cleanup() {
+	local pid
+
+	for pid in "${guest_pids[@]}"; do
+		kill -KILL -- "-$pid" 2>/dev/null
+	done
+	for pid in "${backend_pids[@]}"; do
+		kill -KILL "$pid" 2>/dev/null
+	done
+}
+
+# gone PID - it has ended (a zombie has)
+gone() {
+	! kill -0 "$1" 2>/dev/null ||
+		[ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null |
+			cut -c1)" = Z ]
+}
+
+# backend_start NAME [OPTION...] - vhost-user-balloon on $WORK/NAME.sock and .ctl
+backend_start() {
+	local name=$1
+	shift
+	"$BIN/vhost-user-balloon" "--socket-path=$WORK/$name.sock" \
+		"--control-path=$WORK/$name.ctl" "--name=$name" "$@" \
+		>>"$WORK/$name.backend.log" 2>&1 </dev/null &
+	backend_pids[$name]=$!
+	within 5 test -S "$WORK/$name.sock"
+}
+
+# backend_stop NAME - ask it to end; fails if it does not do so cleanly
+backend_stop() {
+	local pid=${backend_pids[$1]} status
+
+	kill -TERM "$pid" 2>/dev/null
+	within 5 gone "$pid" || kill -KILL "$pid"
+	wait "$pid"
+	status=$?
+	unset "backend_pids[$1]"
+	eq "$status" 0 "exit status of back-end $1"
+}
