@@ -1,0 +1,1054 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A VMM and a guest's driver in one small program, for tests of the back-end.
+ *
+ * Written from the vhost-user document and the VIRTIO standard alone: it
+ * shares no code with the program under test. It reads one command a line
+ * from standard input, prints what came of it, and exits 1 at the first one
+ * that fails. The table at the end of the file is the language.
+ *
+ * Guest RAM: its first two MiB hold the rings and buffers; the others hold a
+ * pattern of which every word is known, unless a command gave the page away.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/ballonet.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE		4096ull
+#define LOW		(2ull << 20)
+#define HIGH_GPA	(4ull << 30)
+#define USER		0x7f0000000000ull	/* what we claim our mapping is at */
+#define RINGS		8
+#define NUM_MAX		256
+#define TIMEOUT_MS	20000
+
+/* Where a ring's parts and buffers are in the first two MiB. */
+#define RING_GPA(q)	(0x10000ull + (q) * 0x4000ull)
+#define AVAIL_OFF	0x1000ull
+#define USED_OFF	0x2000ull
+#define BUF_GPA		0x80000ull
+#define BUF_SIZE	(LOW - BUF_GPA)
+
+struct message {
+	uint32_t request, flags, size;
+	uint8_t data[512];
+} __attribute__((packed));
+
+struct desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+static int sock = -1, ram_fd = -1, channel = -1;
+static uint8_t *ram;
+static uint64_t ram_size, split;
+static uint64_t features, protocol_features;
+static int kick[RINGS], call[RINGS];
+static unsigned int num = 128, nr_rings = 5;
+static uint16_t avail_idx[RINGS], seen_used[RINGS], base[RINGS];
+static unsigned int free_desc[RINGS];
+static uint8_t *away;		/* a byte for each page: given to the host */
+static char last[8192];		/* what the last command said */
+static unsigned int line_nr;
+static unsigned long kicks_sent, calls_seen, config_changes;
+
+static void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fflush(stdout);
+	fprintf(stderr, "vmm: line %u: ", line_nr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	exit(1);
+}
+
+static void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(last, sizeof(last), fmt, ap);
+	va_end(ap);
+	puts(last);
+	fflush(stdout);
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
+}
+
+/* A number with an optional K, M or G; 0x is understood. */
+static uint64_t number(const char *s)
+{
+	char *end;
+	uint64_t n = strtoull(s ? s : "", &end, 0);
+
+	switch (*end) {
+	case 'K': n <<= 10; end++; break;
+	case 'M': n <<= 20; end++; break;
+	case 'G': n <<= 30; end++; break;
+	}
+	if (!s || end == s || *end)
+		die("not a number: %s", s ? s : "(missing)");
+	return n;
+}
+
+/*
+ * Guest RAM
+ */
+
+static uint8_t *at(uint64_t gpa)
+{
+	if (split && gpa >= HIGH_GPA)
+		return ram + split + (gpa - HIGH_GPA);
+	return ram + gpa;
+}
+
+/* The guest address of a page of the file, and the other way round. */
+static uint64_t gpa_of(uint64_t offset)
+{
+	return split && offset >= split ? HIGH_GPA + offset - split : offset;
+}
+
+static void ram_make(char **arg)
+{
+	const char *kind = arg[2] ? arg[2] : "memfd";
+	int prot = PROT_READ | PROT_WRITE;
+
+	ram_size = number(arg[1]);
+	split = arg[2] && arg[3] ? number(arg[3]) : 0;
+	if (!strcmp(kind, "hugetlb"))
+		ram_fd = memfd_create("ram", MFD_HUGETLB);
+	else if (!strncmp(kind, "file:", 5))
+		ram_fd = open(kind + 5, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	else if (!strncmp(kind, "device:", 7))
+		ram_fd = open(kind + 7, O_RDWR);
+	else
+		ram_fd = memfd_create("ram", MFD_ALLOW_SEALING);
+	if (ram_fd < 0)
+		die("RAM: %s", strerror(errno));
+	if (strncmp(kind, "device:", 7) && ftruncate(ram_fd, ram_size))
+		die("RAM: %s", strerror(errno));
+	ram = mmap(NULL, ram_size, prot, MAP_SHARED, ram_fd, 0);
+	if (ram == MAP_FAILED)
+		die("RAM: %s", strerror(errno));
+	if (!strcmp(kind, "sealed") &&
+	    fcntl(ram_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE))
+		die("seal: %s", strerror(errno));
+	if (!strcmp(kind, "readonly")) {
+		char path[64];
+
+		sprintf(path, "/proc/self/fd/%d", ram_fd);
+		ram_fd = open(path, O_RDONLY);
+	}
+	if (!strcmp(kind, "locked") && mlock(ram, ram_size))
+		die("mlock: %s", strerror(errno));
+	away = calloc(ram_size / PAGE, 1);
+}
+
+static uint64_t word(uint64_t page, unsigned int i)
+{
+	uint64_t x = page * 512 + i + 1;
+
+	x *= 0x9e3779b97f4a7c15ull;
+	return x ^ x >> 29;
+}
+
+static void fill_page(uint64_t page)
+{
+	uint64_t *p = (uint64_t *)(ram + page * PAGE);
+	unsigned int i;
+
+	for (i = 0; i < PAGE / 8; i++)
+		p[i] = word(page, i);
+}
+
+static void cmd_fill(char **arg)
+{
+	uint64_t page;
+
+	(void)arg;
+	for (page = LOW / PAGE; page < ram_size / PAGE; page++)
+		fill_page(page);
+	memset(away, 0, ram_size / PAGE);
+}
+
+static void check_ram(bool zero)
+{
+	uint64_t page, kept = 0, gone = 0;
+	unsigned int i;
+
+	for (page = LOW / PAGE; page < ram_size / PAGE; page++) {
+		uint64_t *p = (uint64_t *)(ram + page * PAGE);
+
+		away[page] ? gone++ : kept++;
+		if (away[page] && !zero)
+			continue;
+		for (i = 0; i < PAGE / 8; i++)
+			if (p[i] != (away[page] ? 0 : word(page, i)))
+				die("page %" PRIu64 " word %u is %" PRIx64
+				    ", page is %s", page, i, p[i],
+				    away[page] ? "away" : "the guest's");
+	}
+	say("kept %" PRIu64 " gone %" PRIu64, kept, gone);
+}
+
+/* "check": what was kept has its pattern; "check zero": the rest is gone. */
+static void cmd_check(char **arg)
+{
+	check_ram(arg[1] && !strcmp(arg[1], "zero"));
+}
+
+static void cmd_blocks(char **arg)
+{
+	struct stat st;
+
+	(void)arg;
+	fstat(ram_fd, &st);
+	say("%llu", st.st_blocks * 512ull);
+}
+
+/* Blocks without the first two MiB, which the rings are in. */
+static void cmd_resident(char **arg)
+{
+	struct stat st;
+	unsigned char vec[LOW / PAGE];
+	uint64_t i, low = 0;
+
+	(void)arg;
+	fstat(ram_fd, &st);
+	mincore(ram, LOW, vec);
+	for (i = 0; i < LOW / PAGE; i++)
+		low += vec[i] & 1;
+	say("%llu", st.st_blocks * 512ull - low * PAGE);
+}
+
+/*
+ * Messages
+ */
+
+static void cmd_connect(char **arg)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	uint64_t end = now_us() + 5000000;
+
+	if (!strncmp(arg[1], "fd:", 3)) {
+		sock = number(arg[1] + 3);
+		return;
+	}
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", arg[1]);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	while (connect(sock, (struct sockaddr *)&a, sizeof(a))) {
+		if (now_us() > end)
+			die("connect %s: %s", arg[1], strerror(errno));
+		usleep(10000);
+	}
+}
+
+static void send_fds(const void *data, size_t len, const int *fds, int nr)
+{
+	char control[CMSG_SPACE(sizeof(int) * 32)] = "";
+	struct iovec iov = { (void *)data, len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (nr) {
+		struct cmsghdr *c;
+
+		mh.msg_control = control;
+		mh.msg_controllen = CMSG_SPACE(sizeof(int) * nr);
+		c = CMSG_FIRSTHDR(&mh);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * nr);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * nr);
+	}
+	if (sendmsg(sock, &mh, MSG_NOSIGNAL) != (ssize_t)len)
+		die("send: %s", strerror(errno));
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) > 0;
+}
+
+static void receive(struct message *m, uint32_t request)
+{
+	size_t have = 0, want = 12;
+
+	while (have < want) {
+		ssize_t n;
+
+		if (!readable(sock, TIMEOUT_MS))
+			die("no answer to request %u", request);
+		n = recv(sock, (uint8_t *)m + have, want - have, 0);
+		if (n <= 0)
+			die("connection closed instead of an answer to %u",
+			    request);
+		have += n;
+		if (have == 12)
+			want = 12 + m->size;
+		if (want > sizeof(*m))
+			die("answer of %u bytes", m->size);
+	}
+	if (m->request != request || (m->flags & 7) != 5)
+		die("answer %u flags %x to request %u", m->request, m->flags,
+		    request);
+}
+
+/* A request; with NEED_REPLY its answer must be 0. */
+static void request(uint32_t nr, const void *data, uint32_t size,
+		    const int *fds, int nr_fds)
+{
+	struct message m = { nr, 1, size, { 0 } };
+
+	if (protocol_features & 1 << 3)
+		m.flags |= 8;
+	memcpy(m.data, data, size);
+	send_fds(&m, 12 + size, fds, nr_fds);
+	if (!(m.flags & 8))
+		return;
+	receive(&m, nr);
+	if (m.size != 8 || memcmp(m.data, "\0\0\0\0\0\0\0", 8))
+		die("request %u: the back-end says no", nr);
+}
+
+static void request_u64(uint32_t nr, uint64_t value)
+{
+	request(nr, &value, 8, NULL, 0);
+}
+
+static void request_fd(uint32_t nr, uint64_t value, int fd)
+{
+	request(nr, &value, 8, &fd, 1);
+}
+
+static void request_state(uint32_t nr, uint32_t index, uint32_t value)
+{
+	uint32_t v[2] = { index, value };
+
+	request(nr, v, 8, NULL, 0);
+}
+
+static uint64_t ask(uint32_t nr, const void *data, uint32_t size)
+{
+	struct message m = { nr, 1, size, { 0 } };
+	uint64_t v;
+
+	memcpy(m.data, data, size);
+	send_fds(&m, 12 + size, NULL, 0);
+	receive(&m, nr);
+	if (m.size != 8)
+		die("request %u: answer of %u bytes", nr, m.size);
+	memcpy(&v, m.data, 8);
+	return v;
+}
+
+/* "hello [FEATURES]": from the first message to the backend channel. */
+static void cmd_hello(char **arg)
+{
+	int sv[2];
+	uint64_t f;
+
+	f = ask(1, NULL, 0);
+	features = arg[1] ? number(arg[1]) : 0x0004000160000007ull;
+	if (features & ~f)
+		die("offered %" PRIx64 ", wanted %" PRIx64, f, features);
+	f = ask(15, NULL, 0);
+	if (f != 0x8229)
+		die("protocol features %" PRIx64, f);
+	protocol_features = 0;
+	request_u64(16, 0x8229);
+	protocol_features = 0x8229;
+	if (ask(17, NULL, 0) < 5)
+		die("too few queues");
+	if (ask(36, NULL, 0) < 8)
+		die("too few memory slots");
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv);
+	request(21, NULL, 0, &sv[1], 1);
+	close(sv[1]);
+	if (channel >= 0)
+		close(channel);
+	channel = sv[0];
+	request(3, NULL, 0, NULL, 0);
+	say("features %" PRIx64, ask(1, NULL, 0));
+}
+
+static int table(uint64_t *r)
+{
+	uint64_t a = split ? split : ram_size;
+	uint64_t t[] = { 0, a, USER, 0,
+			 HIGH_GPA, ram_size - a, USER + HIGH_GPA, a };
+
+	memcpy(r, t, sizeof(t));
+	return split ? 2 : 1;
+}
+
+static void send_memory(bool slots)
+{
+	uint64_t r[8], m[17];
+	int fds[2] = { ram_fd, ram_fd }, i, n = table(r);
+
+	if (slots) {
+		for (i = 0; i < n; i++) {
+			m[0] = 0;
+			memcpy(m + 1, r + 4 * i, 32);
+			request(37, m, 40, fds, 1);
+		}
+		return;
+	}
+	m[0] = n;
+	memcpy(m + 1, r, sizeof(r));
+	request(5, m, 8 + 32 * n, fds, n);
+}
+
+/* "memory [slots]": SET_MEM_TABLE, or a message for each region. */
+static void cmd_memory(char **arg)
+{
+	send_memory(arg[1] && !strcmp(arg[1], "slots"));
+}
+
+/* "forget N": REM_MEM_REG of the N-th region. */
+static void cmd_forget(char **arg)
+{
+	uint64_t r[8], m[5] = { 0 };
+
+	table(r);
+	memcpy(m + 1, r + 4 * number(arg[1]), 32);
+	request(38, m, 40, NULL, 0);
+}
+
+static volatile uint16_t *avail(int q)
+{
+	return (void *)at(RING_GPA(q) + AVAIL_OFF);
+}
+
+static volatile uint16_t *used(int q)
+{
+	return (void *)at(RING_GPA(q) + USED_OFF);
+}
+
+static void ring_setup(int q)
+{
+	uint64_t a[5] = { q, USER + RING_GPA(q),
+			  USER + RING_GPA(q) + USED_OFF,
+			  USER + RING_GPA(q) + AVAIL_OFF, 0 };
+
+	request_state(8, q, num);
+	request_state(10, q, base[q]);
+	request(9, a, 40, NULL, 0);
+	kick[q] = eventfd(0, EFD_NONBLOCK);
+	call[q] = eventfd(0, EFD_NONBLOCK);
+	request_fd(12, q, kick[q]);
+	request_fd(13, q, call[q]);
+}
+
+static int queues(void)
+{
+	return features & 2 ? 3 : 2;
+}
+
+/* "start": as QEMU does when the driver is ready. */
+static void cmd_start(char **arg)
+{
+	int q;
+
+	(void)arg;
+	request_u64(2, features);
+	send_memory(false);
+	for (q = 0; q < queues(); q++)
+		ring_setup(q);
+	for (q = 0; q < (int)nr_rings; q++)
+		request_state(18, q, 1);
+}
+
+/* "stop": as QEMU does; says where each ring stands. */
+static void cmd_stop(char **arg)
+{
+	uint32_t v[2] = { 0 };
+	uint64_t start = now_us(), answer;
+	char text[256] = "";
+	int q;
+
+	(void)arg;
+	for (q = 0; q < (int)nr_rings; q++)
+		request_state(18, q, 0);
+	for (q = 0; q < queues(); q++) {
+		v[0] = q;
+		answer = ask(11, v, 8);
+		base[q] = answer >> 32;
+		sprintf(text + strlen(text), "%u ", base[q]);
+		close(kick[q]);
+		close(call[q]);
+	}
+	say("bases %sin %" PRIu64 " us", text, now_us() - start);
+}
+
+/* "reset": forget what is in the rings, as a driver that is loaded anew. */
+static void cmd_reset(char **arg)
+{
+	(void)arg;
+	memset(ram, 0, LOW);
+	memset(avail_idx, 0, sizeof(avail_idx));
+	memset(seen_used, 0, sizeof(seen_used));
+	memset(base, 0, sizeof(base));
+	memset(free_desc, 0, sizeof(free_desc));
+}
+
+static void cmd_num(char **arg)
+{
+	num = number(arg[1]);
+}
+
+/*
+ * Buffers
+ */
+
+static struct desc *desc_of(int q, unsigned int i)
+{
+	return (struct desc *)at(RING_GPA(q)) + i;
+}
+
+/* Chains descriptors behind each other and puts the first on the ring. */
+static void offer(int q, const struct desc *d, unsigned int nr)
+{
+	unsigned int i, head = free_desc[q];
+
+	for (i = 0; i < nr; i++) {
+		struct desc *to = desc_of(q, (head + i) % num);
+
+		*to = d[i];
+		if (i + 1 < nr) {
+			to->flags |= 1;
+			to->next = (head + i + 1) % num;
+		}
+	}
+	free_desc[q] = (head + nr) % num;
+	avail(q)[2 + avail_idx[q]++ % num] = head;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	avail(q)[1] = avail_idx[q];
+}
+
+static void do_kick(int q)
+{
+	uint64_t one = 1;
+	uint16_t event = used(q)[2 + 4 * num];
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (features & 1 << 29) {
+		/* Wanted if the event index was passed since the last time. */
+		static uint16_t told[RINGS];
+		uint16_t old = told[q];
+
+		told[q] = avail_idx[q];
+		if ((uint16_t)(avail_idx[q] - event - 1) >=
+		    (uint16_t)(avail_idx[q] - old))
+			return;
+	} else if (used(q)[0] & 1) {
+		return;
+	}
+	kicks_sent++;
+	if (write(kick[q], &one, 8) != 8)
+		die("kick: %s", strerror(errno));
+}
+
+/* Waits until everything that was offered came back. */
+static bool settled(int q, int ms)
+{
+	uint64_t end = now_us() + ms * 1000ull, n;
+
+	while (used(q)[1] != avail_idx[q]) {
+		/* Ask for a call at the next entry. */
+		avail(q)[2 + num] = used(q)[1];
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (used(q)[1] == avail_idx[q])
+			break;
+		if (now_us() > end)
+			return false;
+		if (readable(call[q], 5) && read(call[q], &n, 8) == 8)
+			calls_seen++;
+	}
+	seen_used[q] = used(q)[1];
+	return true;
+}
+
+static void wait_ring(int q)
+{
+	if (!settled(q, TIMEOUT_MS))
+		die("ring %d: %u of %u came back", q, used(q)[1],
+		    avail_idx[q]);
+}
+
+/* Marks pages as the host's, or takes them back and writes to them. */
+static void mark(uint64_t frame, uint64_t nr, bool out)
+{
+	for (; nr; nr--, frame++) {
+		uint64_t page = (at(frame * PAGE) - ram) / PAGE;
+
+		if (out)
+			away[page] = 1;
+		else if (away[page]) {
+			away[page] = 0;
+			fill_page(page);
+		}
+	}
+}
+
+/*
+ * "inflate FRAME NR [nowait]", "deflate ...": the standard's arrays, as Linux
+ * sends them: 256 numbers a buffer, descending.
+ */
+static void arrays(int q, uint64_t frame, uint64_t left, bool nowait)
+{
+	uint64_t i, n;
+	unsigned int in_ring = 0;
+
+	mark(frame, left, q == 0);
+	while (left) {
+		uint64_t gpa = BUF_GPA + in_ring * 1024;
+		uint32_t *pfn = (uint32_t *)at(gpa);
+		struct desc d = { gpa, 0, 0, 0 };
+
+		n = left < 256 ? left : 256;
+		for (i = 0; i < n; i++)
+			pfn[i] = frame + left - 1 - i;
+		d.len = n * 4;
+		offer(q, &d, 1);
+		left -= n;
+		if (++in_ring == num && left) {
+			do_kick(q);
+			wait_ring(q);
+			in_ring = 0;
+		}
+	}
+	do_kick(q);
+	if (!nowait)
+		wait_ring(q);
+}
+
+static void cmd_inflate(char **arg)
+{
+	arrays(0, number(arg[1]), number(arg[2]), arg[3] != NULL);
+}
+
+static void cmd_deflate(char **arg)
+{
+	arrays(1, number(arg[1]), number(arg[2]), arg[3] != NULL);
+}
+
+static void cmd_wait(char **arg)
+{
+	(void)arg;
+	wait_ring(0);
+	wait_ring(1);
+}
+
+/* Where the answer to the last request will be. */
+static uint64_t response_gpa;
+
+static void response(void)
+{
+	struct ballonet_response rs;
+	uint32_t len = ((uint32_t *)(used(0) + 2))[0];
+
+	(void)len;
+	memcpy(&rs, at(response_gpa), sizeof(rs));
+	say("status %u id %" PRIu64 " done %" PRIu64 " freed %" PRIu64,
+	    rs.status, (uint64_t)rs.id, (uint64_t)rs.frames_done,
+	    (uint64_t)rs.bytes_freed);
+	memset(at(response_gpa), 0xee, sizeof(rs));
+}
+
+/*
+ * "ranges inflate|deflate [OPTION=N]... START:NR...": one request.
+ * Options: type= reserved= nr= id= cut= (bytes of the readable part) answer=
+ * (bytes of the writable part) pieces= (descriptors of the readable part)
+ * to= (its guest address) queue= nowait=
+ */
+static void cmd_ranges(char **arg)
+{
+	struct ballonet_request *rq = (void *)at(BUF_GPA);
+	uint64_t cut = 0, answer = 32, pieces = 1, to = BUF_GPA, nowait = 0;
+	int q = strcmp(arg[1], "inflate") ? 1 : 0;
+	uint64_t total, i, step;
+	struct desc d[NUM_MAX];
+	unsigned int n = 0, nr = 0;
+
+	memset(rq, 0, sizeof(*rq));
+	rq->type = q + 1;
+	rq->id = 77;
+	for (arg += 2; *arg; arg++) {
+		char *eq = strchr(*arg, '='), *colon = strchr(*arg, ':');
+
+		if (colon) {
+			*colon = 0;
+			rq->ranges[nr].start = number(*arg);
+			rq->ranges[nr++].nr = number(colon + 1);
+		} else if (eq) {
+			uint64_t v = number(eq + 1);
+
+			*eq = 0;
+			if (!strcmp(*arg, "type")) rq->type = v;
+			else if (!strcmp(*arg, "reserved")) rq->reserved = v;
+			else if (!strcmp(*arg, "id")) rq->id = v;
+			else if (!strcmp(*arg, "cut")) cut = v;
+			else if (!strcmp(*arg, "answer")) answer = v;
+			else if (!strcmp(*arg, "pieces")) pieces = v;
+			else if (!strcmp(*arg, "to")) to = v;
+			else if (!strcmp(*arg, "queue")) q = v;
+			else if (!strcmp(*arg, "nowait")) nowait = v;
+			else if (!strcmp(*arg, "many")) {
+				/* Every other frame from 512 on. */
+				for (; nr < v; nr++) {
+					rq->ranges[nr].start = 512 + 2 * nr;
+					rq->ranges[nr].nr = 1;
+				}
+			} else if (!strcmp(*arg, "nr")) {
+				rq->nr_ranges = v;
+			} else {
+				die("option %s", *arg);
+			}
+		}
+	}
+	if (!rq->nr_ranges)
+		rq->nr_ranges = nr;
+	total = cut ? cut : sizeof(*rq) + nr * sizeof(rq->ranges[0]);
+	response_gpa = BUF_GPA + 0x100000;
+	memset(at(response_gpa), 0xee, 64);
+	for (i = 0; i < pieces; i++) {
+		step = total * (i + 1) / pieces - total * i / pieces;
+		d[n++] = (struct desc){ to + total * i / pieces, step, 0, 0 };
+	}
+	if (answer > 4 && pieces > 1) {
+		d[n++] = (struct desc){ response_gpa, 4, 2, 0 };
+		d[n++] = (struct desc){ response_gpa + 4, answer - 4, 2, 0 };
+	} else if (answer) {
+		d[n++] = (struct desc){ response_gpa, answer, 2, 0 };
+	}
+	offer(q, d, n);
+	do_kick(q);
+	if (nowait)
+		return;
+	wait_ring(q);
+	response();
+	if (strncmp(last, "status 0", 8))
+		return;
+	for (i = 0; i < nr; i++)
+		mark(rq->ranges[i].start, rq->ranges[i].nr, rq->type == 1);
+}
+
+static void cmd_response(char **arg)
+{
+	(void)arg;
+	wait_ring(0);
+	response();
+}
+
+/* "mark out|in FRAME NR": what the last request without waiting did. */
+static void cmd_mark(char **arg)
+{
+	mark(number(arg[2]), number(arg[3]), !strcmp(arg[1], "out"));
+}
+
+/* "stats TAG:VALUE...": the driver's buffer; the ring holds one. */
+static void cmd_stats(char **arg)
+{
+	uint8_t *p = at(BUF_GPA + 0x110000), *start = p;
+	struct desc d = { BUF_GPA + 0x110000, 0, 0, 0 };
+
+	for (arg++; *arg && strchr(*arg, ':'); arg++) {
+		char *colon = strchr(*arg, ':');
+		uint64_t value = number(colon + 1);
+		uint16_t tag;
+
+		*colon = 0;
+		tag = number(*arg);
+		memcpy(p, &tag, 2);
+		memcpy(p + 2, &value, 8);
+		p += 10;
+	}
+	d.len = *arg ? number(*arg) : (uint64_t)(p - start);
+	offer(2, &d, 1);
+	do_kick(2);
+}
+
+/* "statsback": wait until the host asks for new numbers. */
+static void cmd_statsback(char **arg)
+{
+	(void)arg;
+	wait_ring(2);
+}
+
+/* "loop": a chain that never ends. "index N": a wrong available index. */
+static void cmd_loop(char **arg)
+{
+	struct desc d = { BUF_GPA, 16, 1, 0 };
+
+	(void)arg;
+	d.next = free_desc[0];
+	offer(0, &d, 1);
+	do_kick(0);
+}
+
+static void cmd_index(char **arg)
+{
+	avail_idx[0] += number(arg[1]);
+	avail(0)[1] = avail_idx[0];
+	do_kick(0);
+}
+
+/* "chain FLAGS LEN...": descriptors of any kind on ring 0. */
+static void cmd_chain(char **arg)
+{
+	struct desc d[16];
+	unsigned int n = 0;
+
+	for (arg++; arg[0] && arg[1]; arg += 2)
+		d[n++] = (struct desc){ BUF_GPA, number(arg[1]),
+					number(arg[0]), 0 };
+	offer(0, d, n);
+	do_kick(0);
+}
+
+/*
+ * Configuration space, and messages by hand
+ */
+
+static void cmd_config(char **arg)
+{
+	struct message m = { 24, 1, 0, { 0 } };
+	uint32_t c[3] = { number(arg[1]), number(arg[2]), 0 };
+	char text[1024] = "";
+	uint32_t i;
+
+	/* Some front-ends leave room for the answer, some do not. */
+	m.size = arg[3] ? 12 : 12 + c[1];
+	memcpy(m.data, c, 12);
+	send_fds(&m, 12 + m.size, NULL, 0);
+	receive(&m, 24);
+	for (i = 12; i < m.size; i++)
+		sprintf(text + strlen(text), "%02x", m.data[i]);
+	say("%s", m.size ? text : "refused");
+}
+
+static void cmd_write(char **arg)
+{
+	uint8_t d[300] = { 0 };
+	uint32_t c[3] = { number(arg[1]), strlen(arg[2]) / 2, 0 };
+	uint32_t i;
+
+	memcpy(d, c, 12);
+	for (i = 0; i < c[1]; i++)
+		sscanf(arg[2] + 2 * i, "%2hhx", &d[12 + i]);
+	request(25, d, 12 + c[1], NULL, 0);
+}
+
+static void cmd_changes(char **arg)
+{
+	struct message m;
+
+	(void)arg;
+	while (readable(channel, 100)) {
+		if (recv(channel, &m, 12, 0) != 12)
+			break;
+		if (m.request != 2 || m.flags != 1 || m.size)
+			die("message %u on the channel", m.request);
+		config_changes++;
+	}
+	say("%lu", config_changes);
+}
+
+/* "raw REQUEST FLAGS SIZE NRFDS [HEX]": any message; no answer is read. */
+static void cmd_raw(char **arg)
+{
+	struct message m = { number(arg[1]), number(arg[2]), number(arg[3]),
+			     { 0 } };
+	int fds[32], i, n = number(arg[4]);
+	size_t len = 0;
+
+	for (i = 0; i < n; i++)
+		fds[i] = eventfd(0, 0);
+	for (; arg[5] && arg[5][2 * len]; len++)
+		sscanf(arg[5] + 2 * len, "%2hhx", &m.data[len]);
+	send_fds(&m, 12 + len, fds, n);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+static void cmd_eof(char **arg)
+{
+	struct message m;
+
+	(void)arg;
+	if (!readable(sock, TIMEOUT_MS))
+		die("the connection is still there");
+	if (recv(sock, &m, sizeof(m), 0) > 0)
+		die("an answer came instead of the end");
+}
+
+/* "enable RING N", "send REQUEST VALUE": single messages. */
+static void cmd_enable(char **arg)
+{
+	request_state(18, number(arg[1]), number(arg[2]));
+}
+
+static void cmd_send(char **arg)
+{
+	request_u64(number(arg[1]), number(arg[2]));
+}
+
+static void cmd_features(char **arg)
+{
+	features = number(arg[1]);
+}
+
+/* "answer REQUEST": the answer to a raw message. */
+static void cmd_answer(char **arg)
+{
+	struct message m;
+
+	receive(&m, number(arg[1]));
+	say("answer %u bytes, first %u", m.size, m.data[0]);
+}
+
+static void cmd_sleep(char **arg)
+{
+	usleep(number(arg[1]) * 1000);
+}
+
+static void cmd_sh(char **arg)
+{
+	char line[1024] = "";
+
+	for (arg++; *arg; arg++)
+		sprintf(line + strlen(line), "%s ", *arg);
+	if (system(line))
+		die("failed: %s", line);
+}
+
+/* "expect WORD...": they are in what the last command said, in a row. */
+static void cmd_expect(char **arg)
+{
+	char text[1024] = "";
+
+	for (arg++; *arg; arg++)
+		sprintf(text + strlen(text), "%s%s", *text ? " " : "", *arg);
+	if (!strstr(last, text))
+		die("expected '%s', not '%s'", text, last);
+}
+
+/* "under N": the last number said is at most this. */
+static void cmd_under(char **arg)
+{
+	const char *p = strrchr(last, ' ');
+
+	if (number(p ? p + 1 : last) > number(arg[1]))
+		die("expected at most %s, not '%s'", arg[1], last);
+}
+
+static void cmd_counts(char **arg)
+{
+	(void)arg;
+	say("kicks %lu calls %lu", kicks_sent, calls_seen);
+}
+
+/* "storm SECONDS": balloon at random while somebody kills the back-end. */
+static void cmd_storm(char **arg)
+{
+	uint64_t end = now_us() + number(arg[1]) * 1000000ull, n = 0;
+	uint64_t pages = ram_size / PAGE, low = LOW / PAGE;
+
+	srandom(arg[2] ? number(arg[2]) : 1);
+	while (now_us() < end) {
+		uint64_t len = 1 + random() % (pages / 4);
+		uint64_t page = low + random() % (pages - low - len);
+
+		if (split && page < split / PAGE && page + len > split / PAGE)
+			continue;
+		arrays(n % 2, gpa_of(page * PAGE) / PAGE, len, false);
+		if (!(n++ % 8))
+			check_ram(false);
+	}
+	check_ram(false);
+	say("%" PRIu64 " rounds", n);
+}
+
+static const struct {
+	const char *name;
+	void (*fn)(char **arg);
+} commands[] = {
+	{ "ram", ram_make },	{ "connect", cmd_connect },
+	{ "hello", cmd_hello },	{ "memory", cmd_memory },
+	{ "start", cmd_start },	{ "stop", cmd_stop },
+	{ "reset", cmd_reset },	{ "num", cmd_num },
+	{ "fill", cmd_fill },	{ "check", cmd_check },
+	{ "blocks", cmd_blocks }, { "resident", cmd_resident },
+	{ "inflate", cmd_inflate }, { "deflate", cmd_deflate },
+	{ "wait", cmd_wait },	{ "ranges", cmd_ranges },
+	{ "response", cmd_response }, { "mark", cmd_mark },
+	{ "stats", cmd_stats },	{ "statsback", cmd_statsback },
+	{ "loop", cmd_loop },	{ "index", cmd_index },
+	{ "chain", cmd_chain },	{ "config", cmd_config },
+	{ "write", cmd_write },	{ "changes", cmd_changes },
+	{ "raw", cmd_raw },	{ "eof", cmd_eof },
+	{ "enable", cmd_enable }, { "send", cmd_send },
+	{ "answer", cmd_answer }, { "sleep", cmd_sleep },
+	{ "features", cmd_features }, { "forget", cmd_forget },
+	{ "sh", cmd_sh },	{ "expect", cmd_expect },
+	{ "under", cmd_under },	{ "counts", cmd_counts },
+	{ "storm", cmd_storm },
+};
+
+static void run(char *line)
+{
+	char *arg[64] = { NULL }, *save, *p;
+	unsigned int i, n = 0;
+
+	for (p = strtok_r(line, " \t\n", &save); p && n < 62;
+	     p = strtok_r(NULL, " \t\n", &save))
+		arg[n++] = p;
+	if (!n || arg[0][0] == '#')
+		return;
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(arg[0], commands[i].name)) {
+			commands[i].fn(arg);
+			return;
+		}
+	die("no such command: %s", arg[0]);
+}
+
+int main(void)
+{
+	char line[8192];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		line_nr++;
+		run(line);
+	}
+	return 0;
+}
