@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The methods of io.ballonet and io.ballonet.Manager. What is about a VM is
+ * asked of its back-end; where there is none, the manager answers itself.
+ */
+#include "control.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Devices count in frames of 4096 bytes. */
+#define FRAME		4096
+#define BALLOON_MAX	(INT64_MAX / FRAME * FRAME)
+
+static const char silent[] = "its back-end does not answer";
+
+static struct manager *manager_of(void *userdata)
+{
+	return ((struct control_client *)userdata)->control->manager;
+}
+
+static const char *vm_name(json_t *parameters)
+{
+	return json_string_value(json_object_get(parameters, "vm"));
+}
+
+/* Answers UnknownVm if there is no such VM. */
+static struct vm *vm_get(struct varlink_server *server, json_t *parameters,
+			 void *userdata)
+{
+	struct vm *vm = manager_find(manager_of(userdata), vm_name(parameters));
+
+	if (!vm)
+		interface_unknown_vm(server, vm_name(parameters));
+	return vm;
+}
+
+/*
+ * Calls about one VM
+ */
+
+struct forward {
+	struct control_ask ask;
+	struct manager *manager;
+	char vm[INTERFACE_NAME_MAX + 1];
+	/* of SetBalloon: becomes the VM's wish when it has worked; or -1 */
+	int64_t bytes;
+};
+
+static void wish_remember(const struct forward *forward)
+{
+	struct vm *vm = manager_find(forward->manager, forward->vm);
+
+	if (!vm)
+		return;
+	log_info("%s: balloon set to %lld bytes", vm->name,
+		 (long long)forward->bytes);
+	vm->wish = CONF_WISH_BALLOON;
+	vm->wish_bytes = forward->bytes;
+}
+
+static void on_forwarded(int rc, const struct varlink_reply *reply,
+			 void *userdata)
+{
+	struct forward *forward = userdata;
+	struct varlink_server *server = control_answer(&forward->ask);
+
+	if (!rc && !reply->error && forward->bytes >= 0)
+		wish_remember(forward);
+	if (server) {
+		if (rc)
+			interface_not_ready(server, forward->vm,
+					    rc == -ECANCELED ?
+					    "its VMM has disconnected" :
+					    silent);
+		else if (reply->error)
+			varlink_server_error(server, reply->error,
+					     json_incref(reply->parameters));
+		else
+			varlink_server_reply(server,
+					     json_incref(reply->parameters));
+	}
+	free(forward);
+}
+
+static void forward(struct vm *vm, const char *method, json_t *parameters,
+		    int64_t bytes, struct control_client *client)
+{
+	struct forward *forward = calloc(1, sizeof(*forward));
+
+	if (!forward) {
+		interface_not_ready(&client->server, vm->name,
+				    strerror(ENOMEM));
+		return;
+	}
+	forward->manager = client->control->manager;
+	strcpy(forward->vm, vm->name);
+	forward->bytes = bytes;
+	control_ask(client, &forward->ask);
+	link_call(&vm->link, method, json_incref(parameters), on_forwarded,
+		  forward);
+}
+
+static void status(struct varlink_server *server, json_t *parameters,
+		   void *userdata)
+{
+	struct vm *vm = vm_get(server, parameters, userdata);
+
+	if (!vm)
+		return;
+	if (vm->phase == VM_LISTENING)
+		varlink_server_reply(server, json_pack("{s:o}", "vm",
+						       vm_pack(vm, NULL)));
+	else
+		forward(vm, "io.ballonet.Status", parameters, -1, userdata);
+}
+
+static void set_balloon(struct varlink_server *server, json_t *parameters,
+			void *userdata)
+{
+	json_int_t bytes = json_integer_value(json_object_get(parameters,
+							      "bytes"));
+	struct vm *vm = vm_get(server, parameters, userdata);
+
+	if (!vm)
+		return;
+	if (bytes < 0 || bytes % FRAME) {
+		interface_out_of_range(server, vm->name, "bytes", bytes, 0,
+				       BALLOON_MAX);
+	} else if (vm->phase == VM_LISTENING) {
+		vm_wish(vm, CONF_WISH_BALLOON, bytes);
+		varlink_server_reply(server, json_pack("{s:o}", "vm",
+						       vm_pack(vm, NULL)));
+	} else {
+		/* No longer what the configuration wants, if it still waits. */
+		alarm_clear(vm->wish_alarm);
+		forward(vm, "io.ballonet.SetBalloon", parameters, bytes,
+			userdata);
+	}
+}
+
+static void forward_or_wait(struct varlink_server *server, json_t *parameters,
+			    void *userdata, const char *method)
+{
+	struct vm *vm = vm_get(server, parameters, userdata);
+
+	if (!vm)
+		return;
+	if (vm->phase == VM_LISTENING)
+		interface_not_ready(server, vm->name, "no VMM is connected");
+	else
+		forward(vm, method, parameters, -1, userdata);
+}
+
+static void stats(struct varlink_server *server, json_t *parameters,
+		  void *userdata)
+{
+	forward_or_wait(server, parameters, userdata, "io.ballonet.Stats");
+}
+
+static void counters(struct varlink_server *server, json_t *parameters,
+		     void *userdata)
+{
+	forward_or_wait(server, parameters, userdata, "io.ballonet.Counters");
+}
+
+/*
+ * List asks all back-ends at once
+ */
+
+struct list {
+	struct control_ask ask;
+	struct manager *manager;
+	json_t *vms;
+	size_t missing;
+};
+
+struct list_item {
+	struct list *list;
+	size_t place;
+	char vm[INTERFACE_NAME_MAX + 1];
+};
+
+static void list_answer(struct list *list)
+{
+	struct varlink_server *server;
+
+	if (--list->missing)
+		return;
+	server = control_answer(&list->ask);
+	if (server)
+		varlink_server_reply(server, json_pack("{s:O}", "vms",
+						       list->vms));
+	json_decref(list->vms);
+	free(list);
+}
+
+static void on_listed(int rc, const struct varlink_reply *reply, void *userdata)
+{
+	struct list_item *item = userdata;
+	struct list *list = item->list;
+	struct vm *vm = manager_find(list->manager, item->vm);
+	json_t *answer = NULL;
+
+	if (!rc && !reply->error)
+		answer = json_object_get(reply->parameters, "vm");
+	if (answer)
+		json_array_set(list->vms, item->place, answer);
+	else if (vm)
+		json_array_set_new(list->vms, item->place,
+				   vm_pack(vm, vm->phase == VM_LISTENING ?
+					   NULL : silent));
+	free(item);
+	list_answer(list);
+}
+
+static void list_ask(struct list *list, struct vm *vm, size_t place)
+{
+	struct list_item *item = calloc(1, sizeof(*item));
+
+	/* What is here until the answer comes. */
+	json_array_append_new(list->vms, vm_pack(vm, NULL));
+	if (vm->phase == VM_LISTENING || !item) {
+		free(item);
+		return;
+	}
+	item->list = list;
+	item->place = place;
+	strcpy(item->vm, vm->name);
+	list->missing++;
+	link_call(&vm->link, "io.ballonet.Status",
+		  json_pack("{s:s}", "vm", vm->name), on_listed, item);
+}
+
+static void list(struct varlink_server *server, json_t *parameters,
+		 void *userdata)
+{
+	struct list *list = calloc(1, sizeof(*list));
+	struct vm *vm;
+	size_t place = 0;
+
+	(void)parameters;
+	if (!list) {
+		varlink_server_error(server, INTERFACE_FAILURE,
+				     json_pack("{s:s}", "reason",
+					       strerror(ENOMEM)));
+		return;
+	}
+	list->manager = manager_of(userdata);
+	list->vms = json_array();
+	list->missing = 1;
+	control_ask(userdata, &list->ask);
+	for (vm = list->manager->vms; vm; vm = vm->next)
+		list_ask(list, vm, place++);
+	list_answer(list);
+}
+
+/*
+ * io.ballonet.Manager
+ */
+
+static void failed(struct varlink_server *server, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void failed(struct varlink_server *server, const char *format, ...)
+{
+	char text[PATH_MAX + 512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	varlink_server_error(server, INTERFACE_FAILURE,
+			     json_pack("{s:s}", "reason", text));
+}
+
+static void add(struct varlink_server *server, json_t *parameters,
+		void *userdata)
+{
+	struct manager *manager = manager_of(userdata);
+	const char *name = vm_name(parameters);
+	struct vm *vm;
+	int rc;
+
+	rc = manager_add(manager, name, &vm);
+	if (rc == -EINVAL)
+		varlink_server_invalid(server, "vm");
+	else if (rc == -EALREADY)
+		varlink_server_error(server, INTERFACE_VM_EXISTS,
+				     json_pack("{s:s}", "vm", name));
+	else if (rc)
+		failed(server, "%s: %s/%s.sock: %s", name, manager->vm_dir,
+		       name, sock_bind_error(rc));
+	else
+		varlink_server_reply(server, json_pack("{s:s}", "socket",
+						       vm->socket_path));
+}
+
+static void drop(struct varlink_server *server, json_t *parameters,
+		 void *userdata)
+{
+	struct vm *vm = vm_get(server, parameters, userdata);
+
+	if (!vm)
+		return;
+	if (manager_remove(manager_of(userdata), vm))
+		varlink_server_error(server, INTERFACE_VM_BUSY,
+				     json_pack("{s:s}", "vm", vm->name));
+	else
+		varlink_server_reply(server, NULL);
+}
+
+static void restart(struct varlink_server *server, json_t *parameters,
+		    void *userdata)
+{
+	struct vm *vm = vm_get(server, parameters, userdata);
+
+	if (!vm)
+		return;
+	if (vm_restart(vm))
+		interface_not_ready(server, vm->name, "no back-end is ready");
+	else
+		varlink_server_reply(server, NULL);
+}
+
+static void describe(struct varlink_server *server, json_t *parameters,
+		     void *userdata)
+{
+	struct vm *vm = vm_get(server, parameters, userdata);
+	json_t *names;
+	size_t i;
+
+	if (!vm)
+		return;
+	names = json_array();
+	for (i = 0; i < vm->store.nr; i++)
+		json_array_append_new(names,
+				      json_string(vm->store.entries[i].name));
+	varlink_server_reply(server, json_pack("{s:s,s:o*,s:i,s:o}",
+		"socket", vm->socket_path,
+		"pid", vm->pid ? json_integer(vm->pid) : NULL,
+		"restarts", (int)vm->restarts, "descriptors", names));
+}
+
+static void reload(struct varlink_server *server, json_t *parameters,
+		   void *userdata)
+{
+	struct conf_error error;
+
+	(void)parameters;
+	if (manager_reload(manager_of(userdata), &error))
+		failed(server, "%s:%d: %s", error.file, error.line,
+		       error.text);
+	else
+		varlink_server_reply(server, NULL);
+}
+
+static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
+	[INTERFACE_LIST] = list,
+	[INTERFACE_STATUS] = status,
+	[INTERFACE_SET_BALLOON] = set_balloon,
+	[INTERFACE_STATS] = stats,
+	[INTERFACE_COUNTERS] = counters,
+};
+
+static const varlink_handler manager_handlers[INTERFACE_MANAGER_NR_METHODS] = {
+	[INTERFACE_MANAGER_ADD] = add,
+	[INTERFACE_MANAGER_REMOVE] = drop,
+	[INTERFACE_MANAGER_RESTART] = restart,
+	[INTERFACE_MANAGER_DESCRIBE] = describe,
+	[INTERFACE_MANAGER_RELOAD] = reload,
+};
+
+static const struct varlink_binding bindings[] = {
+	{ &interface_ballonet, ballonet_handlers },
+	{ &interface_manager, manager_handlers },
+};
+
+const struct varlink_service api_service = {
+	.vendor = "ballonet",
+	.product = "ballonetd",
+	.version = BALLONET_VERSION,
+	.url = "",
+	.bindings = bindings,
+	.nr_bindings = sizeof(bindings) / sizeof(bindings[0]),
+};

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "control.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void client_close(struct control_client *client)
+{
+	struct control_client **link = &client->control->clients;
+
+	while (*link != client)
+		link = &(*link)->next;
+	*link = client->next;
+	client->control->nr_clients--;
+	if (client->ask)
+		client->ask->client = NULL;
+	watch_stop(&client->watch);
+	close(client->fd);
+	varlink_server_deinit(&client->server);
+	free(client);
+}
+
+static int client_send(struct control_client *client)
+{
+	struct varlink_buf *out = &client->server.out;
+	ssize_t n;
+
+	if (!out->len)
+		return 0;
+	n = send(client->fd, out->data, out->len, MSG_NOSIGNAL);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	varlink_buf_consume(out, n);
+	return 0;
+}
+
+static int client_receive(struct control_client *client)
+{
+	char piece[16384];
+	ssize_t n;
+
+	if (!varlink_server_wants_input(&client->server))
+		return 0;
+	n = recv(client->fd, piece, sizeof(piece), 0);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (!n)
+		return -ECONNRESET;
+	return varlink_server_feed(&client->server, piece, n);
+}
+
+static void on_client(void *userdata, int events)
+{
+	struct control_client *client = userdata;
+	int rc;
+
+	(void)events;
+	rc = client_send(client) ?: varlink_server_dispatch(&client->server) ?:
+		client_receive(client) ?: client_send(client);
+	if (rc) {
+		client_close(client);
+		return;
+	}
+	watch_events(client->watch, UV_DISCONNECT |
+		     (varlink_server_wants_input(&client->server) ?
+		      UV_READABLE : 0) |
+		     (client->server.out.len ? UV_WRITABLE : 0));
+}
+
+/**
+ * control_ask - a call's answer comes later
+ * @client:	who called
+ * @ask:	outlives the wait; its owner calls control_answer()
+ */
+void control_ask(struct control_client *client, struct control_ask *ask)
+{
+	ask->client = client;
+	client->ask = ask;
+}
+
+/**
+ * control_answer - the answer is there
+ * @ask:	what was given to control_ask()
+ *
+ * What the client has called besides goes on from the loop, not from here: it
+ * may remove the very VM that is answering.
+ *
+ * Return: where to answer, or NULL if the client has disconnected.
+ */
+struct varlink_server *control_answer(struct control_ask *ask)
+{
+	struct control_client *client = ask->client;
+
+	if (!client)
+		return NULL;
+	client->ask = NULL;
+	watch_events(client->watch, UV_READABLE | UV_WRITABLE);
+	return &client->server;
+}
+
+/* Reading is for whom the socket's mode lets in; changing is for its owner. */
+static bool may_write(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return false;
+	return cred.uid == 0 || cred.uid == geteuid();
+}
+
+static int client_create(struct control *control, int fd)
+{
+	struct control_client *client = calloc(1, sizeof(*client));
+	int rc;
+
+	if (!client)
+		return -ENOMEM;
+	client->control = control;
+	client->fd = fd;
+	rc = watch_start(control->manager->settings.loop, fd, UV_READABLE,
+			 on_client, client, &client->watch);
+	if (rc) {
+		free(client);
+		return rc;
+	}
+	varlink_server_init(&client->server, &api_service, may_write(fd),
+			    client);
+	client->next = control->clients;
+	control->clients = client;
+	control->nr_clients++;
+	return 0;
+}
+
+static void on_connect(void *userdata, int events)
+{
+	struct control *control = userdata;
+	int fd;
+
+	(void)events;
+	fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (control->nr_clients == CONTROL_CLIENTS_MAX ||
+	    client_create(control, fd)) {
+		log_warn("refused a client: %u are connected, limit %d",
+			 control->nr_clients, CONTROL_CLIENTS_MAX);
+		close(fd);
+	}
+}
+
+/**
+ * control_init - open the control socket
+ * @control:	the caller's storage
+ * @manager:	what is controlled
+ *
+ * Logs its failures.
+ *
+ * Return: 0 or a negative errno.
+ */
+int control_init(struct control *control, struct manager *manager)
+{
+	int rc;
+
+	*control = (struct control){ .manager = manager, .fd = -1 };
+	rc = sock_bind(manager->control_path, SOCK_STREAM, 0660,
+		       manager->control_gid, &control->fd);
+	if (!rc)
+		rc = watch_start(manager->settings.loop, control->fd,
+				 UV_READABLE, on_connect, control,
+				 &control->watch);
+	if (rc)
+		log_err("%s: %s", manager->control_path, sock_bind_error(rc));
+	return rc;
+}
+
+/**
+ * control_deinit - close the control socket and all clients
+ * @control:	what control_init() set up
+ */
+void control_deinit(struct control *control)
+{
+	while (control->clients)
+		client_close(control->clients);
+	watch_stop(&control->watch);
+	if (control->fd >= 0) {
+		unlink(control->manager->control_path);
+		close(control->fd);
+	}
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* Two paths and a sentence. */
+#define LINE_BYTES 1024
+
+/* Set once, by log_init(). */
+static const char *const *prefixes;
+
+/* What the journal takes for levels: sd-daemon(3). */
+static const char *const journal_prefixes[] = {
+	[LOG_ERR] = "<3>",
+	[LOG_WARNING] = "<4>",
+	[LOG_INFO] = "<6>",
+};
+
+static const char *const plain_prefixes[] = {
+	[LOG_ERR] = "ballonetd: error: ",
+	[LOG_WARNING] = "ballonetd: warning: ",
+	[LOG_INFO] = "ballonetd: ",
+};
+
+/**
+ * log_init - find out who reads
+ */
+void log_init(void)
+{
+	prefixes = getenv("JOURNAL_STREAM") ? journal_prefixes :
+		plain_prefixes;
+}
+
+/* One write for a line: back-ends write to the same file. */
+static void line(int level, const char *format, va_list args)
+{
+	char text[LINE_BYTES];
+	int saved = errno, n, m;
+
+	n = snprintf(text, sizeof(text), "%s", prefixes[level]);
+	errno = saved;
+	m = vsnprintf(text + n, sizeof(text) - n, format, args);
+	if (m < 0)
+		return;
+	n += m;
+	if (n > (int)sizeof(text) - 1)
+		n = sizeof(text) - 1;
+	text[n++] = '\n';
+	(void)!write(STDERR_FILENO, text, n);
+	errno = saved;
+}
+
+/**
+ * log_err - something did not work and stays so
+ * @format:	as printf: object, value, limit; no newline
+ */
+void log_err(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line(LOG_ERR, format, args);
+	va_end(args);
+}
+
+/**
+ * log_warn - something that an administrator can act on
+ * @format:	as printf, no newline
+ */
+void log_warn(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line(LOG_WARNING, format, args);
+	va_end(args);
+}
+
+/**
+ * log_info - something that happens a few times in a VM's life
+ * @format:	as printf, no newline
+ */
+void log_info(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line(LOG_INFO, format, args);
+	va_end(args);
+}

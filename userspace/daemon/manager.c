@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "manager.h"
+#include "log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BACKEND_DEFAULT BALLONET_LIBEXECDIR "/vhost-user-balloon"
+#define CONTROL_SUFFIX ".control"
+
+/**
+ * manager_conf_load - read the configuration
+ * @args:	which
+ * @ret_conf:	to be given to conf_deinit(); untouched on failure
+ * @ret_error:	on failure, what is wrong
+ *
+ * Return: 0 or a negative errno.
+ */
+int manager_conf_load(const struct manager_args *args, struct conf *ret_conf,
+		      struct conf_error *ret_error)
+{
+	int rc = conf_load(args->conf_path, ret_conf, ret_error);
+
+	if (rc == -ENOENT && !args->conf_given) {
+		*ret_conf = (struct conf){ 0 };
+		return 0;
+	}
+	return rc;
+}
+
+static gid_t group_find(const char *name)
+{
+	struct group *group;
+
+	if (!name)
+		return -1;
+	group = getgrnam(name);
+	if (!group)
+		log_warn("group '%s' does not exist, sockets keep our own",
+			 name);
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
+/* The configuration's values that VMs and sockets to come look at. */
+static void settings_update(struct manager *manager)
+{
+	const struct manager_args *args = manager->args;
+	const struct conf *conf = &manager->conf;
+
+	manager->settings.backend = args->backend ? args->backend :
+		conf->backend ? conf->backend : BACKEND_DEFAULT;
+	manager->settings.gid = group_find(conf->vm_group);
+	manager->control_gid = group_find(conf->control_group);
+	if (access(manager->settings.backend, X_OK) < 0)
+		log_warn("%s: %m: VMs will be refused",
+			 manager->settings.backend);
+}
+
+static int dir_make(const char *path, mode_t mode, gid_t gid)
+{
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return -errno;
+	if (gid != (gid_t)-1 && (chown(path, -1, gid) < 0 ||
+				 chmod(path, mode) < 0))
+		return -errno;
+	return 0;
+}
+
+static int dirs_make(struct manager *manager)
+{
+	const char *run = manager->args->runtime_dir;
+	int rc;
+
+	if (snprintf(manager->vm_dir, sizeof(manager->vm_dir), "%s/vm", run) >=
+	    (int)sizeof(manager->vm_dir) ||
+	    snprintf(manager->control_path, sizeof(manager->control_path),
+		     "%s/control", run) >= (int)sizeof(manager->control_path)) {
+		log_err("%s: path of %zu bytes, limit %d", run, strlen(run),
+			SOCK_PATH_MAX - (int)sizeof("/control"));
+		return -ENAMETOOLONG;
+	}
+	rc = dir_make(run, 0755, -1) ?:
+		dir_make(manager->vm_dir, 0750, manager->settings.gid);
+	if (rc)
+		log_err("%s: cannot make the directory: %s", run,
+			strerror(-rc));
+	return rc;
+}
+
+static void on_reaper(void *userdata);
+
+/**
+ * manager_init - read the configuration and make the directories
+ * @manager:	the caller's storage
+ * @args:	the command line; outlives the manager
+ * @loop:	which runs
+ *
+ * Logs its failures.
+ *
+ * Return: 0 or a negative errno.
+ */
+int manager_init(struct manager *manager, const struct manager_args *args,
+		 uv_loop_t *loop)
+{
+	struct conf_error error;
+	int rc;
+
+	*manager = (struct manager){ .args = args };
+	manager->settings.loop = loop;
+	manager->settings.dir = manager->vm_dir;
+	rc = alarm_create(loop, on_reaper, manager, &manager->settings.reaper);
+	if (rc) {
+		log_err("cannot start: %s", strerror(-rc));
+		return rc;
+	}
+	rc = manager_conf_load(args, &manager->conf, &error);
+	if (rc) {
+		log_err("%s:%d: %s", error.file, error.line, error.text);
+		return rc;
+	}
+	settings_update(manager);
+	return dirs_make(manager);
+}
+
+/**
+ * manager_find - look for a VM
+ * @manager:	the manager
+ * @name:	the VM's name
+ *
+ * Return: the VM, or NULL.
+ */
+struct vm *manager_find(struct manager *manager, const char *name)
+{
+	struct vm *vm;
+
+	for (vm = manager->vms; vm; vm = vm->next)
+		if (!strcmp(vm->name, name))
+			return vm;
+	return NULL;
+}
+
+/**
+ * manager_add - begin to listen for a VM's VMM
+ * @manager:	the manager
+ * @name:	the VM's name
+ * @ret_vm:	the VM
+ *
+ * Return: 0, -EINVAL if the name is not valid, -EALREADY if there is one, or
+ * as sock_bind().
+ */
+int manager_add(struct manager *manager, const char *name, struct vm **ret_vm)
+{
+	struct vm *vm, **end;
+	int rc;
+
+	if (!interface_name_valid(name))
+		return -EINVAL;
+	for (end = &manager->vms; *end; end = &(*end)->next)
+		if (!strcmp((*end)->name, name))
+			return -EALREADY;
+	rc = vm_create(&manager->settings, name, &vm);
+	if (rc)
+		return rc;
+	*end = vm;
+	log_info("%s: listening at %s", name, vm->socket_path);
+	*ret_vm = vm;
+	return 0;
+}
+
+/**
+ * manager_remove - forget a VM
+ * @manager:	the manager
+ * @vm:		the VM
+ *
+ * Return: 0, or -EBUSY if there is a VMM.
+ */
+int manager_remove(struct manager *manager, struct vm *vm)
+{
+	struct vm **link = &manager->vms;
+
+	if (vm->phase != VM_LISTENING)
+		return -EBUSY;
+	while (*link != vm)
+		link = &(*link)->next;
+	*link = vm->next;
+	log_info("%s: removed", vm->name);
+	vm_destroy(vm);
+	return 0;
+}
+
+static void on_reaper(void *userdata)
+{
+	struct manager *manager = userdata;
+	struct vm *vm, *next;
+
+	for (vm = manager->vms; vm; vm = next) {
+		next = vm->next;
+		if (vm->doomed)
+			manager_remove(manager, vm);
+	}
+}
+
+static const struct conf_vm *conf_vm_find(const struct conf *conf,
+					  const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nr_vms; i++)
+		if (!strcmp(conf->vms[i].name, name))
+			return &conf->vms[i];
+	return NULL;
+}
+
+/* What was changed by a call stays, unless its line in the file has changed. */
+static void vm_configure(struct manager *manager, const struct conf_vm *want,
+			 const struct conf_vm *had)
+{
+	struct vm *vm = manager_find(manager, want->name);
+	int rc;
+
+	if (!vm) {
+		rc = manager_add(manager, want->name, &vm);
+		if (rc) {
+			log_err("%s: cannot listen at %s/%s.sock: %s",
+				want->name, manager->vm_dir, want->name,
+				sock_bind_error(rc));
+			return;
+		}
+		had = NULL;
+	}
+	vm->configured = true;
+	vm->doomed = false;
+	if (!had || had->wish != want->wish || had->bytes != want->bytes)
+		vm_wish(vm, want->wish, want->bytes);
+}
+
+static void vms_configure(struct manager *manager, const struct conf *old)
+{
+	const struct conf *conf = &manager->conf;
+	struct vm *vm, *next;
+	size_t i;
+
+	for (i = 0; i < conf->nr_vms; i++)
+		vm_configure(manager, &conf->vms[i],
+			     conf_vm_find(old, conf->vms[i].name));
+	for (vm = manager->vms; vm; vm = next) {
+		next = vm->next;
+		if (!vm->configured || conf_vm_find(conf, vm->name))
+			continue;
+		vm->doomed = true;
+		if (manager_remove(manager, vm))
+			log_warn("%s: no longer configured, but its VMM is connected: kept until it is gone",
+				 vm->name);
+	}
+}
+
+static void vm_found(struct manager *manager, const char *name)
+{
+	struct vm *vm = manager_find(manager, name);
+
+	if (!vm && manager_add(manager, name, &vm))
+		return;
+	if (!vm_adopt(vm))
+		log_info("%s: found a back-end that runs", name);
+	else if (!vm->configured)
+		manager_remove(manager, vm);
+}
+
+/* Back-ends of a manager before us show by their control sockets. */
+static void vms_find(struct manager *manager)
+{
+	char name[INTERFACE_NAME_MAX + 1];
+	struct dirent *entry;
+	size_t len;
+	DIR *dir = opendir(manager->vm_dir);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		len = strlen(entry->d_name);
+		if (len <= strlen(CONTROL_SUFFIX) ||
+		    len >= sizeof(name) + strlen(CONTROL_SUFFIX) ||
+		    strcmp(entry->d_name + len - strlen(CONTROL_SUFFIX),
+			   CONTROL_SUFFIX))
+			continue;
+		snprintf(name, sizeof(name), "%.*s",
+			 (int)(len - strlen(CONTROL_SUFFIX)), entry->d_name);
+		if (interface_name_valid(name))
+			vm_found(manager, name);
+	}
+	closedir(dir);
+}
+
+/**
+ * manager_start - listen for the configured VMs, adopt what runs
+ * @manager:	the manager; its control socket is bound, so it is the only one
+ */
+void manager_start(struct manager *manager)
+{
+	static const struct conf none;
+
+	vms_configure(manager, &none);
+	vms_find(manager);
+}
+
+/**
+ * manager_reload - read the configuration again
+ * @manager:	the manager
+ * @ret_error:	on failure, what is wrong
+ *
+ * Return: 0, or a negative errno: then nothing has changed.
+ */
+int manager_reload(struct manager *manager, struct conf_error *ret_error)
+{
+	struct conf conf, old;
+	int rc;
+
+	rc = manager_conf_load(manager->args, &conf, ret_error);
+	if (rc)
+		return rc;
+	old = manager->conf;
+	manager->conf = conf;
+	settings_update(manager);
+	vms_configure(manager, &old);
+	conf_deinit(&old);
+	log_info("configuration reloaded: %zu VMs configured", conf.nr_vms);
+	return 0;
+}
+
+/**
+ * manager_deinit - forget all VMs; back-ends go on
+ * @manager:	what manager_init() set up
+ */
+void manager_deinit(struct manager *manager)
+{
+	struct vm *vm;
+
+	while ((vm = manager->vms)) {
+		manager->vms = vm->next;
+		vm_destroy(vm);
+	}
+	alarm_destroy(&manager->settings.reaper);
+	conf_deinit(&manager->conf);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One VM: its socket, its VMM, its back-end.
+ */
+#ifndef BALLONET_VM_H
+#define BALLONET_VM_H
+
+#include "conf.h"
+#include "interface.h"
+#include "link.h"
+#include "sock.h"
+#include "store.h"
+#include "watch.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum vm_phase {
+	/* no VMM */
+	VM_LISTENING,
+	/* a back-end of another manager runs, and was asked for everything */
+	VM_ADOPTING,
+	/* a process was started and is not ready */
+	VM_STARTING,
+	/* the back-end works */
+	VM_SERVING,
+	/* the back-end has died; the next is started when the alarm rings */
+	VM_PAUSING,
+};
+
+/**
+ * struct vm_settings - what the manager decides for all VMs
+ * @loop:	which runs
+ * @backend:	path of vhost-user-balloon
+ * @dir:	where the sockets are
+ * @gid:	group of the sockets, or -1
+ * @reaper:	rings when a doomed VM can be forgotten
+ */
+struct vm_settings {
+	uv_loop_t *loop;
+	const char *backend;
+	const char *dir;
+	gid_t gid;
+	struct alarm *reaper;
+};
+
+/**
+ * struct vm - one VM
+ * @next:	in the manager's list
+ * @settings:	the manager's
+ * @name:	its name
+ * @socket_path: where its VMM connects
+ * @control_path: where its back-end listens for calls
+ * @notify_path: where its back-end's notifications come to
+ * @configured:	is in the configuration
+ * @doomed:	is forgotten as soon as its VMM is gone
+ * @phase:	see there
+ * @listen_fd:	socket at @socket_path
+ * @listen_watch: of @listen_fd
+ * @notify_fd:	socket at @notify_path
+ * @notify_watch: of @notify_fd
+ * @vmm_fd:	our copy of the VMM's connection, or -1. Its flags are shared
+ *		with the back-end: never changed here
+ * @eof_fd:	epoll descriptor that waits for the end of @vmm_fd
+ * @eof_watch:	of @eof_fd
+ * @pid:	the back-end's, 0 if there is none
+ * @pidfd:	likewise, or -1
+ * @pid_watch:	of @pidfd
+ * @notifier:	process that stored while being adopted, or 0
+ * @store:	descriptors kept for the back-end's successor
+ * @link:	calls to the back-end
+ * @alarm:	when the phase has lasted long enough
+ * @wish_alarm:	when to look again whether @wish can be fulfilled
+ * @restarts:	since the VMM connected
+ * @failures:	restarts without a good time between them
+ * @ready_at:	loop time at which the back-end was ready
+ * @killed:	the end of the back-end is our own doing
+ * @wish:	what the balloon is set to when a VMM has connected
+ * @wish_bytes:	for @wish
+ */
+struct vm {
+	struct vm *next;
+	const struct vm_settings *settings;
+	char name[INTERFACE_NAME_MAX + 1];
+	char socket_path[SOCK_PATH_MAX];
+	char control_path[SOCK_PATH_MAX];
+	char notify_path[SOCK_PATH_MAX];
+	bool configured;
+	bool doomed;
+	enum vm_phase phase;
+	int listen_fd;
+	struct watch *listen_watch;
+	int notify_fd;
+	struct watch *notify_watch;
+	int vmm_fd;
+	int eof_fd;
+	struct watch *eof_watch;
+	pid_t pid;
+	int pidfd;
+	struct watch *pid_watch;
+	pid_t notifier;
+	struct store store;
+	struct link link;
+	struct alarm *alarm;
+	struct alarm *wish_alarm;
+	unsigned int restarts;
+	unsigned int failures;
+	uint64_t ready_at;
+	bool killed;
+	enum conf_wish wish;
+	uint64_t wish_bytes;
+};
+
+int vm_create(const struct vm_settings *settings, const char *name,
+	      struct vm **ret_vm);
+void vm_destroy(struct vm *vm);
+void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes);
+int vm_restart(struct vm *vm);
+json_t *vm_pack(const struct vm *vm, const char *trouble);
+
+/* vm_wish.c */
+void vm_wish_apply(struct vm *vm);
+void vm_wish_alarm(void *userdata);
+
+/* vm_adopt.c */
+int vm_adopt(struct vm *vm);
+
+/* for vm_adopt.c */
+int vm_vmm_watch(struct vm *vm, int fd);
+int vm_process_watch(struct vm *vm, pid_t pid, int pidfd);
+void vm_notifications(struct vm *vm);
+void vm_serve(struct vm *vm);
+void vm_end(struct vm *vm);
+
+#endif
