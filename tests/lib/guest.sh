@@ -46,7 +46,11 @@ read_line() {
 # guest_prepare KERNEL - what tests/run has done already for all of them
 guest_prepare() {
 	[ -z "${BALLONET_PREPARED:-}" ] || return 0
-	"$TOP/tests/tools/build-module" "$1" &&
+	case $1 in
+	uml*)	;;
+	*)	"$TOP/tests/tools/qemu" >/dev/null ;;
+	esac &&
+		"$TOP/tests/tools/build-module" "$1" &&
 		"$TOP/tests/guest/mkinitrd" "$1"
 }
 

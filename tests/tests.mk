@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tests: what they need is fetched and built once below build/, then tests/run
+# runs the suites. Each suite is a directory of tests/.
+
+SERIES := 6.1 6.12 7.3
+SUITES := unit host uml vm lint
+
+# What has to be built before a suite runs.
+needs_unit := unit
+needs_host := userspace
+needs_uml := userspace guest-uml
+needs_vm := userspace $(SERIES:%=guest-%) qemu
+needs_lint := modules-debian
+
+GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
+MODULES := $(GUESTS:guest-%=module-%)
+
+.PHONY: setup qemu modules-debian test lint $(SUITES:%=check-%) $(GUESTS) \
+	$(MODULES)
+
+setup: ## install what building and testing need (root)
+	@tests/tools/setup
+
+qemu: ## fetch a QEMU with vhost-user-test-device-pci, if there is none
+	@tests/tools/qemu
+
+modules-debian: $(SERIES:%=module-%) ## build ballonet.ko for each Debian kernel
+
+$(MODULES): module-%:
+	@echo "  MODULE  $*"
+	@tests/tools/build-module $*
+
+$(GUESTS): guest-%: module-%
+	@tests/guest/mkinitrd $*
+
+# Another make, since setup may bring what reading the makefiles needs.
+run_suites = $(MAKE) --no-print-directory $(sort $(foreach s,$(1),$(needs_$(s)))) && \
+	BALLONET_PREPARED=1 tests/run $(1)
+
+test: setup ## run all tests
+	@$(call run_suites,$(SUITES))
+
+$(SUITES:%=check-%): check-%: setup
+	@$(call run_suites,$*)
+
+check-unit: ## run one suite: check-unit, check-host, check-uml, check-vm, check-lint
+lint: check-lint ## check style, endianness, licences and layout
