@@ -63,6 +63,7 @@ static uint64_t features, protocol_features;
 static int kick[RINGS], call[RINGS];
 static unsigned int num = 128, nr_rings = 5;
 static uint16_t avail_idx[RINGS], seen_used[RINGS], base[RINGS];
+static uint16_t told[RINGS];	/* avail_idx at the last look whether to kick */
 static unsigned int free_desc[RINGS];
 static uint8_t *away;		/* a byte for each page: given to the host */
 static char last[8192];		/* what the last command said */
@@ -518,6 +519,7 @@ static void cmd_reset(char **arg)
 	memset(seen_used, 0, sizeof(seen_used));
 	memset(base, 0, sizeof(base));
 	memset(free_desc, 0, sizeof(free_desc));
+	memset(told, 0, sizeof(told));
 }
 
 static void cmd_num(char **arg)
@@ -562,7 +564,6 @@ static void do_kick(int q)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (features & 1 << 29) {
 		/* Wanted if the event index was passed since the last time. */
-		static uint16_t told[RINGS];
 		uint16_t old = told[q];
 
 		told[q] = avail_idx[q];
