@@ -33,7 +33,7 @@ enum ctl_exit {
  * @balloon:	text of --balloon, or NULL
  * @wait:	wait until the target is reached
  * @wait_ms:	at most so long
- * @json:	print answers as they came
+ * @json:	print what was returned as JSON
  * @fd:		the connection, or -1
  * @in:		bytes that came
  */

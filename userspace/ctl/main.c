@@ -20,14 +20,17 @@
 static int list(struct ctl *ctl)
 {
 	struct varlink_reply reply;
-	int rc = ctl_call(ctl, "io.ballonet.List", NULL, &reply);
+	json_t *vms;
+	int rc;
 
+	rc = ctl_call(ctl, "io.ballonet.List", NULL, &reply);
 	if (rc)
 		return rc;
+	vms = json_object_get(reply.parameters, "vms");
 	if (ctl->json)
-		ctl_print_json(reply.parameters);
+		ctl_print_json(vms);
 	else
-		ctl_print_table(json_object_get(reply.parameters, "vms"));
+		ctl_print_table(vms);
 	varlink_reply_deinit(&reply);
 	return CTL_OK;
 }
@@ -43,46 +46,52 @@ static int status(struct ctl *ctl)
 	if (rc)
 		return rc;
 	if (ctl->json)
-		ctl_print_json(reply.parameters);
+		ctl_print_json(json_object_get(reply.parameters, "vm"));
 	else
 		ctl_print_vm(&vm);
 	varlink_reply_deinit(&reply);
 	return CTL_OK;
 }
 
-/* Calls a method of a VM that returns names and numbers, or nothing. */
-static int numbers(struct ctl *ctl, const char *method, const char *key)
+static int stats(struct ctl *ctl)
 {
 	struct varlink_reply reply;
 	json_t *age;
 	int rc;
 
-	rc = ctl_call(ctl, method, json_pack("{s:s*}", "vm", ctl->vm), &reply);
+	rc = ctl_call(ctl, "io.ballonet.Stats", json_pack("{s:s}", "vm",
+							  ctl->vm), &reply);
 	if (rc)
 		return rc;
 	age = json_object_get(reply.parameters, "age_ms");
 	if (ctl->json) {
 		ctl_print_json(reply.parameters);
 	} else {
-		if (age)
-			printf("%-24s %" JSON_INTEGER_FORMAT "\n", "age_ms",
-			       json_integer_value(age));
-		if (key)
-			ctl_print_numbers(json_object_get(reply.parameters,
-							  key));
+		ctl_print_numbers(json_object_get(reply.parameters, "stats"));
+		printf("%-24s %" JSON_INTEGER_FORMAT "\n", "age_ms",
+		       json_integer_value(age));
 	}
 	varlink_reply_deinit(&reply);
 	return CTL_OK;
 }
 
-static int stats(struct ctl *ctl)
-{
-	return numbers(ctl, "io.ballonet.Stats", "stats");
-}
-
 static int counters(struct ctl *ctl)
 {
-	return numbers(ctl, "io.ballonet.Counters", "counters");
+	struct varlink_reply reply;
+	json_t *numbers;
+	int rc;
+
+	rc = ctl_call(ctl, "io.ballonet.Counters", json_pack("{s:s}", "vm",
+							     ctl->vm), &reply);
+	if (rc)
+		return rc;
+	numbers = json_object_get(reply.parameters, "counters");
+	if (ctl->json)
+		ctl_print_json(numbers);
+	else
+		ctl_print_numbers(numbers);
+	varlink_reply_deinit(&reply);
+	return CTL_OK;
 }
 
 static int add(struct ctl *ctl)
@@ -104,19 +113,31 @@ static int add(struct ctl *ctl)
 	return CTL_OK;
 }
 
+/* Calls a method that returns nothing. */
+static int order(struct ctl *ctl, const char *method)
+{
+	struct varlink_reply reply;
+	int rc;
+
+	rc = ctl_call(ctl, method, json_pack("{s:s*}", "vm", ctl->vm), &reply);
+	if (!rc)
+		varlink_reply_deinit(&reply);
+	return rc;
+}
+
 static int drop(struct ctl *ctl)
 {
-	return numbers(ctl, "io.ballonet.Manager.Remove", NULL);
+	return order(ctl, "io.ballonet.Manager.Remove");
 }
 
 static int restart(struct ctl *ctl)
 {
-	return numbers(ctl, "io.ballonet.Manager.Restart", NULL);
+	return order(ctl, "io.ballonet.Manager.Restart");
 }
 
 static int reload(struct ctl *ctl)
 {
-	return numbers(ctl, "io.ballonet.Manager.Reload", NULL);
+	return order(ctl, "io.ballonet.Manager.Reload");
 }
 
 /* Which arguments and options a verb takes. */

@@ -147,7 +147,7 @@ static int show_result(struct ctl *ctl)
 	if (rc)
 		return rc;
 	if (ctl->json)
-		ctl_print_json(reply.parameters);
+		ctl_print_json(json_object_get(reply.parameters, "vm"));
 	else
 		ctl_print_line(&vm);
 	varlink_reply_deinit(&reply);
