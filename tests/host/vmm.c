@@ -198,7 +198,7 @@ static void cmd_fill(char **arg)
 	memset(away, 0, ram_size / PAGE);
 }
 
-static void check_ram(bool zero)
+static void check_ram(bool zero, bool say_it)
 {
 	uint64_t page, kept = 0, gone = 0;
 	unsigned int i;
@@ -215,13 +215,14 @@ static void check_ram(bool zero)
 				    ", page is %s", page, i, p[i],
 				    away[page] ? "away" : "the guest's");
 	}
-	say("kept %" PRIu64 " gone %" PRIu64, kept, gone);
+	if (say_it)
+		say("kept %" PRIu64 " gone %" PRIu64, kept, gone);
 }
 
 /* "check": what was kept has its pattern; "check zero": the rest is gone. */
 static void cmd_check(char **arg)
 {
-	check_ram(arg[1] && !strcmp(arg[1], "zero"));
+	check_ram(arg[1] && !strcmp(arg[1], "zero"), true);
 }
 
 static void cmd_blocks(char **arg)
@@ -475,11 +476,10 @@ static int queues(void)
 }
 
 /* "start": as QEMU does when the driver is ready. */
-static void cmd_start(char **arg)
+static void start(void)
 {
 	int q;
 
-	(void)arg;
 	request_u64(2, features);
 	send_memory(false);
 	for (q = 0; q < queues(); q++)
@@ -488,15 +488,20 @@ static void cmd_start(char **arg)
 		request_state(18, q, 1);
 }
 
+static void cmd_start(char **arg)
+{
+	(void)arg;
+	start();
+}
+
 /* "stop": as QEMU does; says where each ring stands. */
-static void cmd_stop(char **arg)
+static void stop(void)
 {
 	uint32_t v[2] = { 0 };
-	uint64_t start = now_us(), answer;
+	uint64_t begin = now_us(), answer;
 	char text[256] = "";
 	int q;
 
-	(void)arg;
 	for (q = 0; q < (int)nr_rings; q++)
 		request_state(18, q, 0);
 	for (q = 0; q < queues(); q++) {
@@ -507,7 +512,13 @@ static void cmd_stop(char **arg)
 		close(kick[q]);
 		close(call[q]);
 	}
-	say("bases %sin %" PRIu64 " us", text, now_us() - start);
+	say("bases %sin %" PRIu64 " us", text, now_us() - begin);
+}
+
+static void cmd_stop(char **arg)
+{
+	(void)arg;
+	stop();
 }
 
 /* "reset": forget what is in the rings, as a driver that is loaded anew. */
@@ -779,7 +790,7 @@ static void cmd_mark(char **arg)
 /* "stats TAG:VALUE...": the driver's buffer; the ring holds one. */
 static void cmd_stats(char **arg)
 {
-	uint8_t *p = at(BUF_GPA + 0x110000), *start = p;
+	uint8_t *p = at(BUF_GPA + 0x110000), *begin = p;
 	struct desc d = { BUF_GPA + 0x110000, 0, 0, 0 };
 
 	for (arg++; *arg && strchr(*arg, ':'); arg++) {
@@ -793,7 +804,7 @@ static void cmd_stats(char **arg)
 		memcpy(p + 2, &value, 8);
 		p += 10;
 	}
-	d.len = *arg ? number(*arg) : (uint64_t)(p - start);
+	d.len = *arg ? number(*arg) : (uint64_t)(p - begin);
 	offer(2, &d, 1);
 	do_kick(2);
 }
@@ -963,6 +974,36 @@ static void cmd_expect(char **arg)
 		die("expected '%s', not '%s'", text, last);
 }
 
+/* "call PATH METHOD PARAMETERS": one call of the control interface. */
+static void cmd_call(char **arg)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char text[sizeof(last)];
+	size_t len = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", arg[1]);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		die("connect %s: %s", arg[1], strerror(errno));
+	n = snprintf(text, sizeof(text),
+		     "{\"method\":\"%s\",\"parameters\":%s}", arg[2],
+		     arg[3] ? arg[3] : "{}");
+	if (write(fd, text, n + 1) != n + 1)
+		die("call: %s", strerror(errno));
+	do {
+		if (!readable(fd, TIMEOUT_MS))
+			die("no answer to %s", arg[2]);
+		n = read(fd, text + len, sizeof(text) - len);
+		if (n <= 0)
+			die("connection closed by %s", arg[2]);
+		len += n;
+	} while (text[len - 1]);
+	close(fd);
+	say("%s", text);
+}
+
 /* "under N": the last number said is at most this. */
 static void cmd_under(char **arg)
 {
@@ -978,7 +1019,25 @@ static void cmd_counts(char **arg)
 	say("kicks %lu calls %lu", kicks_sent, calls_seen);
 }
 
-/* "storm SECONDS": balloon at random while somebody kills the back-end. */
+/* What a VMM says in between: a vCPU's accesses, a pause of the VM. */
+static void chat(uint64_t round)
+{
+	char write[] = "write", actual[] = "4", value[16];
+
+	sprintf(value, "%08x", (uint32_t)round);
+	cmd_write((char *[]){ write, actual, value, NULL });
+	if (ask(1, NULL, 0) == 0)
+		die("no features");
+	if (round % 16)
+		return;
+	stop();
+	start();
+}
+
+/*
+ * "storm SECONDS [SEED [chat]]": inflate and deflate at random, look at what
+ * the guest kept; "chat" sends the VMM's messages in between.
+ */
 static void cmd_storm(char **arg)
 {
 	uint64_t end = now_us() + number(arg[1]) * 1000000ull, n = 0;
@@ -993,9 +1052,11 @@ static void cmd_storm(char **arg)
 			continue;
 		arrays(n % 2, gpa_of(page * PAGE) / PAGE, len, false);
 		if (!(n++ % 8))
-			check_ram(false);
+			check_ram(false, false);
+		if (arg[2] && arg[3])
+			chat(n);
 	}
-	check_ram(false);
+	check_ram(false, false);
 	say("%" PRIu64 " rounds", n);
 }
 
@@ -1022,7 +1083,7 @@ static const struct {
 	{ "features", cmd_features }, { "forget", cmd_forget },
 	{ "sh", cmd_sh },	{ "expect", cmd_expect },
 	{ "under", cmd_under },	{ "counts", cmd_counts },
-	{ "storm", cmd_storm },
+	{ "storm", cmd_storm },	{ "call", cmd_call },
 };
 
 static void run(char *line)
