@@ -15,7 +15,7 @@ needs_lint := modules-debian
 GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
 MODULES := $(GUESTS:guest-%=module-%)
 
-.PHONY: setup qemu modules-debian test lint $(SUITES:%=check-%) $(GUESTS) \
+.PHONY: setup qemu modules-debian test lint demo $(SUITES:%=check-%) $(GUESTS) \
 	$(MODULES)
 
 setup: ## install what building and testing need (root)
@@ -45,3 +45,7 @@ $(SUITES:%=check-%): check-%: setup
 
 check-unit: ## run one suite: check-unit, check-host, check-uml, check-vm, check-lint
 lint: check-lint ## check style, endianness, licences and layout
+
+demo: setup ## boot a guest and watch it hand memory to the host (root)
+	@$(MAKE) --no-print-directory userspace qemu guest-6.12 >/dev/null
+	@BALLONET_PREPARED=1 tests/tools/demo

@@ -112,7 +112,7 @@ start_qemu() {
 	# shellcheck disable=SC2086 # lists of words without blanks
 	spawn "$name" "$qemu" -nodefaults -no-user-config -display none \
 		-no-reboot -accel tcg -machine q35,memory-backend=ram \
-		-object "$object" -m "${o[mem]}" -smp "${o[smp]}" \
+		-object "$object,prealloc=${o[prealloc]}" -m "${o[mem]}" -smp "${o[smp]}" \
 		-kernel "$CACHE/kernels/$kernel/vmlinuz" \
 		-initrd "$TOP/build/guest/$kernel.cpio" \
 		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off agent=ttyS1 ${o[cmdline]}" \
@@ -153,13 +153,14 @@ start_uml() {
 #			virtio-balloon-pci, id "balloon"), none
 #	qemu=11|debian	which QEMU: 11 or newer, or the machine's own
 #	ram=WORD	memfd, shm, file, hugetlb, private, thp
+#	prealloc=on	all of its memory is allocated at the start (QEMU)
 #	smp=1		processors
 #	cmdline=TEXT	more of the kernel's command line
 #	args=TEXT	more of QEMU's
 guest_start() {
 	local name=$1 kernel=$2 option
 	local -A options=([mem]=512M [socket]= [device]= [qemu]=11 [ram]=memfd
-		[smp]=1 [cmdline]= [args]=)
+		[prealloc]=off [smp]=1 [cmdline]= [args]=)
 	shift 2
 	for option; do
 		[ -v "options[${option%%=*}]" ] ||
@@ -170,6 +171,8 @@ guest_start() {
 		options[device]=${options[socket]:+vhost}
 		options[device]=${options[device]:-none}
 	fi
+	# Left by a test that ended early.
+	[ -z "${guest_pids[$name]:-}" ] || guest_kill "$name"
 	guest_prepare "$kernel" || fail "no guest for $kernel" || return
 	guest_ram[$name]=${options[ram]}
 	guest_tmp[$name]=$WORK/$name.huge
@@ -277,7 +280,7 @@ guest_stop() {
 
 # guest_kill NAME - as if the power failed
 guest_kill() {
-	kill -KILL -- "-${guest_pids[$1]}"
+	kill -KILL -- "-${guest_pids[$1]}" 2>/dev/null
 	guest_forget "$1"
 }
 
@@ -317,6 +320,10 @@ gone() {
 backend_start() {
 	local name=$1
 	shift
+	# Left by a test that ended early.
+	[ -z "${backend_pids[$name]:-}" ] ||
+		kill -KILL "${backend_pids[$name]}" 2>/dev/null
+	rm -f "$WORK/$name.sock" "$WORK/$name.ctl"
 	"$BIN/vhost-user-balloon" "--socket-path=$WORK/$name.sock" \
 		"--control-path=$WORK/$name.ctl" "--name=$name" "$@" \
 		>>"$WORK/$name.backend.log" 2>&1 </dev/null &
