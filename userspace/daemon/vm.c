@@ -16,9 +16,10 @@
  * given up only when the VMM itself has closed. How the back-end ended does
  * not matter for that: whether there is still a VMM is asked of the socket.
  *
- * The only descriptors given up early are those of a VMM whose back-end never
- * stored anything: it does not have a device yet, and an error now is better
- * than a VMM that waits for ever.
+ * Two VMMs are given up earlier: one whose back-end has taken back everything
+ * that it had stored, which says that there is no going on (the VMM broke the
+ * protocol); and one whose back-end never stored anything: it does not have a
+ * device yet, and an error now is better than a VMM that waits for ever.
  */
 #include "vm.h"
 #include "child.h"
@@ -238,18 +239,20 @@ static void on_process_end(void *userdata, int events)
 {
 	struct vm *vm = userdata;
 	char text[64];
+	bool gave_up;
 
 	(void)events;
 	/* What it had stored before it died counts. */
 	vm_notifications(vm);
+	gave_up = vm->phase == VM_SERVING && !vm->store.nr;
 	end_text(vm, text, sizeof(text));
 	watch_stop(&vm->pid_watch);
 	fd_close(&vm->pidfd);
 	link_close(&vm->link);
 	alarm_clear(vm->alarm);
-	if (!vmm_alive(vm)) {
-		log_info("%s: back-end %d %s, VMM is gone", vm->name,
-			 (int)vm->pid, text);
+	if (!vmm_alive(vm) || gave_up) {
+		log_info("%s: back-end %d %s, %s", vm->name, (int)vm->pid,
+			 text, gave_up ? "giving up its VMM" : "VMM is gone");
 		vm->pid = 0;
 		vm_end(vm);
 		return;
