@@ -120,8 +120,7 @@ start_qemu() {
 		-serial chardev:console \
 		-chardev "pipe,id=agent,path=$WORK/$name.agent" \
 		-serial chardev:agent \
-		-chardev "pipe,id=qmp,path=$WORK/$name.qmp" \
-		-mon chardev=qmp,mode=control $device ${o[args]}
+		-qmp "pipe:$WORK/$name.qmp" $device ${o[args]}
 }
 
 start_uml() {

@@ -132,7 +132,7 @@ finish() {
 	rm -rf "$WORK"
 }
 trap finish EXIT
-trap 'exit 1' INT TERM
+trap 'exit 1' HUP INT PIPE TERM
 
 # shellcheck source=guest.sh
 . "$TOP/tests/lib/guest.sh"
