@@ -127,8 +127,9 @@ int memory_set_table(struct backend *b, struct vu_msg *msg,
 	unsigned int i;
 	int ret;
 
+	/* User-Mode Linux always sends room for two. */
 	if (m->nr > VU_TABLE_REGIONS || m->nr != msg->nr_fds ||
-	    msg->header.size != 8 + m->nr * sizeof(m->region[0]))
+	    msg->header.size < 8 + m->nr * sizeof(m->region[0]))
 		return fault_set(ret_fault, -EPROTO,
 			"SET_MEM_TABLE: %u regions with %u descriptors in %u bytes, limit %u regions",
 			m->nr, msg->nr_fds, msg->header.size,
