@@ -59,6 +59,8 @@ struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
 /**
  * ballonet_block_order() - size of a block
  * @page:	its first page
+ *
+ * Return: the order of its pages.
  */
 unsigned int ballonet_block_order(const struct page *page)
 {

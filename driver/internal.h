@@ -68,6 +68,7 @@ struct ballonet;
  * @BALLONET_REFUSED:	less than the target: the host does not take pages
  * @BALLONET_SILENT:	the host does not answer
  * @BALLONET_BROKEN:	the host broke the protocol; only a reset helps
+ * @BALLONET_NR_STATES:	how many there are
  */
 enum ballonet_state {
 	BALLONET_IDLE,

@@ -40,15 +40,13 @@ static void limits_read(struct ballonet *bal)
 		bal->huge_order = ilog2(BALLONET_STD_FRAMES);
 		return;
 	}
-	bal->max_ranges = limit_read(vdev,
-				     offsetof(struct ballonet_config, max_ranges),
-				     BALLONET_DEF_MAX_RANGES,
-				     BALLONET_RQ_RANGES);
+	bal->max_ranges =
+		limit_read(vdev, offsetof(struct ballonet_config, max_ranges),
+			   BALLONET_DEF_MAX_RANGES, BALLONET_RQ_RANGES);
 	/* The upper half only matters beyond 16 TiB. */
-	bal->max_frames = limit_read(vdev,
-				     offsetof(struct ballonet_config, max_frames),
-				     BALLONET_DEF_MAX_FRAMES,
-				     BALLONET_RQ_FRAMES);
+	bal->max_frames =
+		limit_read(vdev, offsetof(struct ballonet_config, max_frames),
+			   BALLONET_DEF_MAX_FRAMES, BALLONET_RQ_FRAMES);
 	/* Blocks that no request can carry are of no use. */
 	bal->huge_order = min_t(unsigned int, BALLONET_HUGE_ORDER,
 				ilog2(bal->max_frames));
@@ -79,8 +77,8 @@ static int device_up(struct ballonet *bal)
 {
 	int rc;
 
-	bal->deflate_on_oom = virtio_has_feature(bal->vdev,
-						 VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
+	bal->deflate_on_oom =
+		virtio_has_feature(bal->vdev, VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
 	limits_read(bal);
 	rc = vqs_find(bal);
 	if (rc)
@@ -138,8 +136,8 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	bal->stats = kcalloc(BALLONET_MAX_STATS, sizeof(*bal->stats),
 			     GFP_KERNEL);
 	/* With a rescuer, since it runs when memory is short. */
-	bal->wq = alloc_workqueue("ballonet",
-				  WQ_UNBOUND | WQ_FREEZABLE | WQ_MEM_RECLAIM, 0);
+	bal->wq = alloc_workqueue("ballonet", WQ_UNBOUND | WQ_FREEZABLE |
+				  WQ_MEM_RECLAIM, 0);
 	if (bal->stats && bal->wq &&
 	    !ballonet_queue_init(bal, &bal->inflateq, BALLONET_REQ_INFLATE) &&
 	    !ballonet_queue_init(bal, &bal->deflateq, BALLONET_REQ_DEFLATE))

@@ -367,6 +367,8 @@ int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
  *
  * A block that is done in part counts as not done: the guest may use all of
  * it, and what the host has freed of it comes back when touched.
+ *
+ * Return: whether all of it did.
  */
 bool ballonet_rq_is_done(struct ballonet *bal, struct ballonet_rq *rq,
 			 struct page *page, u64 done)

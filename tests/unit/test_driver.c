@@ -58,7 +58,7 @@ static void size_takes_bytes_and_binary_suffixes(void **state)
 	}
 }
 
-static void size_refuses_everything_else_and_changes_nothing(void **state)
+static void size_refuses_all_else_and_changes_nothing(void **state)
 {
 	static const char * const bad[] = {
 		"", "\n", " 1G", "-1", "+1", "1G ", "1GB", "1 G", "1.5G",
@@ -84,7 +84,7 @@ int main(void)
 		cmocka_unit_test(floor_leaves_half_of_a_tiny_guest),
 		cmocka_unit_test(room_ends_at_the_floor),
 		cmocka_unit_test(size_takes_bytes_and_binary_suffixes),
-		cmocka_unit_test(size_refuses_everything_else_and_changes_nothing),
+		cmocka_unit_test(size_refuses_all_else_and_changes_nothing),
 	};
 
 	return cmocka_run_group_tests_name("driver", tests, NULL, NULL);

@@ -33,6 +33,7 @@ static inline int ballonet_find_vqs(struct virtio_device *vdev,
 	}
 	return virtio_find_vqs(vdev, nvqs, vqs, callbacks, names, desc);
 }
+
 #define virtio_find_vqs ballonet_find_vqs
 #endif /* < 6.11 */
 
