@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 /**
- * link_done - the end of a call, called exactly once
+ * typedef link_done - the end of a call, called exactly once
  * @rc:		0, -ETIMEDOUT, or -ECANCELED if the VM is gone
  * @reply:	the answer, success or error, if @rc is 0
  * @userdata:	of the call

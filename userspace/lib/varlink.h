@@ -76,7 +76,7 @@ void varlink_reply_deinit(struct varlink_reply *reply);
 struct varlink_server;
 
 /**
- * varlink_handler - a method
+ * typedef varlink_handler - a method
  * @server:	where the answer goes
  * @parameters:	checked against the method's signature: required ones are
  *		there, all have their type, none is unknown. Borrowed.
