@@ -49,9 +49,7 @@ static uint64_t keeps(const struct interface_vm *vm, uint64_t balloon)
 static const char *memory_text(const struct interface_vm *vm, uint64_t bytes,
 			       char text[SIZE_TEXT_MAX])
 {
-	if (!vm->memory)
-		return strcpy(text, "-");
-	return size_format(bytes, text);
+	return vm->memory ? size_format(bytes, text) : "-";
 }
 
 static void table_row(const struct interface_vm *vm)

@@ -97,7 +97,7 @@ static void forward(struct vm *vm, const char *method, json_t *parameters,
 		return;
 	}
 	forward->manager = client->control->manager;
-	strcpy(forward->vm, vm->name);
+	snprintf(forward->vm, sizeof(forward->vm), "%s", vm->name);
 	forward->bytes = bytes;
 	control_ask(client, &forward->ask);
 	link_call(&vm->link, method, json_incref(parameters), on_forwarded,
@@ -229,7 +229,7 @@ static void list_ask(struct list *list, struct vm *vm, size_t place)
 	}
 	item->list = list;
 	item->place = place;
-	strcpy(item->vm, vm->name);
+	snprintf(item->vm, sizeof(item->vm), "%s", vm->name);
 	list->missing++;
 	link_call(&vm->link, "io.ballonet.Status",
 		  json_pack("{s:s}", "vm", vm->name), on_listed, item);

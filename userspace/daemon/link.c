@@ -52,7 +52,7 @@ int link_init(struct link *link, uv_loop_t *loop, const char *path)
 	if (strlen(path) >= sizeof(link->path))
 		return -ENAMETOOLONG;
 	*link = (struct link){ .loop = loop, .fd = -1 };
-	strcpy(link->path, path);
+	snprintf(link->path, sizeof(link->path), "%s", path);
 	link->last = &link->first;
 	return alarm_create(loop, on_alarm, link, &link->alarm);
 }

@@ -288,7 +288,7 @@ int vm_process_watch(struct vm *vm, pid_t pid, int pidfd)
 	return 0;
 }
 
-/* The first back-end of a VMM makes its own control socket, later ones get it. */
+/* The first back-end of a VMM makes its control socket, later ones get it. */
 static void backend_start(struct vm *vm)
 {
 	const struct child_args args = {

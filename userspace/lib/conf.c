@@ -184,7 +184,7 @@ static int vm_find_or_add(struct reading *r, const char *name)
 			return wrong(r, "out of memory");
 		conf->vms = vms;
 		vms[i] = (struct conf_vm){ .wish = CONF_WISH_NONE };
-		strcpy(vms[i].name, name);
+		snprintf(vms[i].name, sizeof(vms[i].name), "%s", name);
 		conf->nr_vms++;
 	}
 	r->vm = i;
