@@ -8,7 +8,7 @@ SUITES := unit host uml vm lint
 # What has to be built before a suite runs.
 needs_unit := unit
 needs_host := userspace
-needs_uml := userspace guest-uml
+needs_uml := userspace guest-uml guest-uml-debug
 needs_vm := userspace $(SERIES:%=guest-%) qemu
 needs_lint := modules-debian
 

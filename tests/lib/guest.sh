@@ -99,9 +99,11 @@ spawn() {
 start_qemu() {
 	local name=$1 kernel=$2
 	local -n o=$3
-	local qemu=$CACHE/qemu/qemu-system-x86_64 object device
+	local qemu=$CACHE/qemu/qemu-system-x86_64 object device accel
 
 	[ "${o[qemu]}" != debian ] || qemu="qemu-system-x86_64"
+	accel=$("$TOP/tests/tools/accel" "$kernel") ||
+		fail "no accelerator for QEMU" || return
 	object=$(ram_object "${o[ram]}" "${o[mem]}" "$name") ||
 		fail "no such ram: ${o[ram]}" || return
 	device=$(device_args "${o[device]}" "${o[socket]}") ||
@@ -111,7 +113,7 @@ start_qemu() {
 	guest_qmp_out[$name]=$pipe_out
 	# shellcheck disable=SC2086 # lists of words without blanks
 	spawn "$name" "$qemu" -nodefaults -no-user-config -display none \
-		-no-reboot -accel tcg -machine q35,memory-backend=ram \
+		-no-reboot -accel "$accel" -machine q35,memory-backend=ram \
 		-object "$object,prealloc=${o[prealloc]}" -m "${o[mem]}" -smp "${o[smp]}" \
 		-kernel "$CACHE/kernels/$kernel/vmlinuz" \
 		-initrd "$TOP/build/guest/$kernel.cpio" \
