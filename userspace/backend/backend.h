@@ -160,6 +160,7 @@ enum state_reply {
  * @protocol_features: negotiated
  * @table:	memory tables: the one in force, and one to fill
  * @table_now:	which is in force
+ * @reserved:	0
  * @ring:	the rings
  * @config:	configuration space
  * @reply:	the answer, while @reply_phase is not REPLY_NONE

@@ -13,8 +13,10 @@
 
 #include "log.h"
 
-/* What a driver may write. QEMU sends all of the space, its stale copy of ours
- * included. */
+/*
+ * What a driver may write. QEMU sends all of the space, its stale copy of ours
+ * included.
+ */
 static const struct {
 	size_t from;
 	size_t to;

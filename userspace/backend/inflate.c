@@ -159,12 +159,12 @@ static int arrays_collect(struct backend *b, struct ring *ring, int n,
 	for (i = 0; i < n; i++) {
 		ret = vring_get(&ring->vr, ring->vr.last_avail + i, &b->chain,
 				ret_fault);
-		if (ret)
+		if (ret < 0)
 			return ret;
 		ret = array_collect(b, ret_fault);
 		if (ret == -ENOSPC)
 			break;
-		if (ret)
+		if (ret < 0)
 			return ret;
 		ret_heads[i] = b->chain.head;
 	}

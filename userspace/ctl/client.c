@@ -264,7 +264,7 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
 int ctl_status(struct ctl *ctl, const char *method, json_t *parameters,
 	       struct varlink_reply *ret_reply, struct interface_vm *ret_vm)
 {
-	struct varlink_reply reply;
+	struct varlink_reply reply = { 0 };
 	int rc;
 
 	rc = ctl_call(ctl, method, parameters, &reply);
