@@ -8,6 +8,11 @@ LINUX=$TOP/build/cache/linux-6.12
 
 cd "$TOP" || exit
 
+# Copies of the tree and what is built of them.
+mkdir -p build/lint
+BUILD=$(mktemp -d "$TOP/build/lint/XXXXXX")
+at_exit+=("rm -rf '$BUILD'")
+
 # What a later commit would hold; without git, whatever lies there.
 mapfile -t all_files < <(
 	git -c safe.directory='*' ls-files -co --exclude-standard 2>/dev/null ||

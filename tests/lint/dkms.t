@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib/test.sh"
 . "$(dirname "$0")/common.sh"
 
-DKMS=$TOP/build/lint/dkms
+DKMS=$BUILD/dkms
 SERIES=6.12
 
 # setting NAME - as dkms reads it
@@ -16,7 +16,6 @@ setting() {
 	(set +u; . ./dkms.conf; echo "${!1}")
 }
 
-rm -rf "$DKMS"
 VERSION=$(setting PACKAGE_VERSION)
 
 # What dkms would keep for the machine (a signing key) it shall not find.
@@ -44,7 +43,6 @@ test_dkms_builds_from_the_files_it_needs() {
 	command -v dkms >/dev/null || { skip 'no dkms'; return; }
 	check tests/tools/kernels "$SERIES" || return
 	release=$(<"$dir/release")
-	rm -rf "$DKMS"
 	mkdir -p "$DKMS"/{dkms,lib,src/"ballonet-$VERSION"}
 	cp -r Kbuild dkms.conf driver include "$DKMS/src/ballonet-$VERSION"
 	check run_dkms add "ballonet/$VERSION" || return

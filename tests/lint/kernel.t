@@ -13,7 +13,7 @@ SPARSE=(C=2 CF=-D__CHECK_ENDIAN__)
 # copy_tree: an object that is up to date is not compiled, hence not warned
 # about, and the objects of other tests stay as they are
 copy_tree() {
-	local copy=build/lint/$1
+	local copy=$BUILD/$1
 
 	rm -rf "$copy"
 	mkdir -p "$copy/build" "$copy/tests"
@@ -23,7 +23,7 @@ copy_tree() {
 }
 
 copy_build() {
-	local copy=build/lint/$1
+	local copy=$BUILD/$1
 	shift
 
 	"$copy/tests/tools/build-module" "$@"
@@ -32,7 +32,7 @@ copy_build() {
 test_sparse_finds_a_planted_endian_bug() {
 	copy_tree planted
 	echo '__le16 planted(void); __le16 planted(void) { return 5; }' \
-		>>build/lint/planted/driver/size.c
+		>>"$BUILD/planted/driver/size.c"
 	copy_build planted 6.12 "${SPARSE[@]}" >"$WORK/planted.log" 2>&1
 	grep 'incorrect type in return' "$WORK/planted.log" ||
 		{ cat "$WORK/planted.log"; return 1; }
