@@ -19,9 +19,14 @@ static int addr_init(struct sockaddr_un *addr, const char *path)
 	return 0;
 }
 
-/* Removes what a process that is gone left; somebody who listens stays. */
+/*
+ * Removes what a process that is gone left; somebody who listens stays. Asked
+ * with a socket of another type, which finds out (EPROTOTYPE) without a
+ * connection: a back-end that stands alone takes its first one for the VMM.
+ */
 static int stale_remove(const struct sockaddr_un *addr, int type)
 {
+	int other = type == SOCK_STREAM ? SOCK_DGRAM : SOCK_STREAM;
 	struct stat st;
 	int fd, rc;
 
@@ -29,7 +34,7 @@ static int stale_remove(const struct sockaddr_un *addr, int type)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, other | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));

@@ -83,6 +83,7 @@ void vm_end(struct vm *vm)
 	vm->restarts = vm->failures = 0;
 	vm->notifier = 0;
 	vm->phase = VM_LISTENING;
+	watch_events(vm->listen_watch, UV_READABLE);
 	if (vm->doomed)
 		alarm_set(vm->settings->reaper, 0);
 }
@@ -360,6 +361,11 @@ static void on_connect(void *userdata, int events)
 	int fd, rc;
 
 	(void)events;
+	if (vm->phase != VM_LISTENING && !vmm_alive(vm)) {
+		/* The next one, before the last one's back-end has ended. */
+		watch_events(vm->listen_watch, 0);
+		return;
+	}
 	fd = accept4(vm->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
