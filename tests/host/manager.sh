@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A manager for a test script, of its own configuration and directory. Source
+# it after test.sh.
+
+CONF=$WORK/d.conf
+RUN=$WORK/run
+CONTROL=$RUN/control
+VMM=$TOP/build/tests/vmm
+manager_pid=
+
+# manager_start [COMMAND...] - start ballonetd, under COMMAND; it must get ready
+manager_start() {
+	[ ! -e "$WORK/log" ] || mv "$WORK/log" "$(mktemp "$WORK/log.XXX")"
+	: >"$WORK/log"
+	"$@" "$BIN/ballonetd" --config="$CONF" --runtime-dir="$RUN" \
+		--backend="${BACKEND:-$BIN/vhost-user-balloon}" \
+		>>"$WORK/log" 2>&1 &
+	manager_pid=$!
+	disown
+	background $manager_pid
+	within 5 logged "ready at"
+}
+
+# manager_end SIGNAL - and wait until it is gone
+manager_end() {
+	kill "-$1" "$manager_pid"
+	within 5 gone "$manager_pid"
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# logged TEXT - did the manager say so?
+logged() {
+	grep -qF -- "$1" "$WORK/log" || {
+		tail -n 3 "$WORK/log"
+		return 1
+	}
+}
+
+conf() {
+	printf '%s\n' "$@" >"$CONF"
+}
+
+ctl() {
+	"$BIN/ballonetctl" --control="$CONTROL" "$@"
+}
+
+# ctl_fails STATUS TEXT ARG... - it has to end like that and say so
+ctl_fails() {
+	local expected=$1 text=$2 out status
+	shift 2
+	out=$(ctl "$@" 2>&1)
+	status=$?
+	echo "$out"
+	eq $status "$expected" "exit code of $*"
+	[[ $out == *"$text"* ]] || fail "$* does not say: $text"
+}
+
+status() {
+	ctl --json status "$1" | jq -r ".$2"
+}
+
+is_state() {
+	[ "$(status "$1" state)" = "$2" ]
+}
+
+# call METHOD PARAMETERS - the answer's JSON
+call() {
+	printf '{"method":"%s","parameters":%s}\0' "$1" "$2" |
+		socat -t 5 - "UNIX-CONNECT:$CONTROL" | tr -d '\0'
+}
+
+# describe VM FIELD - what the manager says of how it serves the VM
+describe() {
+	call io.ballonet.Manager.Describe "{\"vm\": \"$1\"}" |
+		jq -r ".parameters.$2"
+}
+
+is_restarted() {
+	[ "$(describe "$1" restarts)" = "$2" ]
+}
+
+# vmm_idle VM - a VMM that connects and says nothing; its pid is in $idle
+vmm_idle() {
+	sleep 1000 | socat - "UNIX-CONNECT:$RUN/vm/$1.sock" &
+	idle=$!
+	disown
+	background $idle
+	within 8 is_state "$1" connected
+}
+
+# back_end VM - its process id; kill what the manager leaves running
+back_ends_kill() {
+	local pid
+	for pid in $(pgrep -f -- "--control-path=$RUN/vm/"); do
+		kill -KILL "$pid" 2>/dev/null
+	done
+}
+at_exit+=(back_ends_kill)

@@ -1,0 +1,268 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# ballonetd: configuration, control, and who may do what. No VM is hurt here;
+# the life of back-ends is in manager-life.t.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$(dirname "$0")/manager.sh"
+
+conf '[vm web-1]' 'balloon = 64M' '[vm db]'
+manager_start
+
+test_configured_vms_are_listened_for() {
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "web-1 db" "VMs"
+	check is_state web-1 waiting
+	eq "$(status web-1 target)" $((64 << 20)) "target"
+	eq "$(stat -c %a "$RUN/vm/web-1.sock")" 660 "mode of the socket"
+	eq "$(stat -c %a "$RUN/vm")" 750 "mode of the directory"
+}
+
+test_a_balloon_is_remembered_until_there_is_a_vmm() {
+	check ctl set db --balloon=8M
+	eq "$(status db target)" $((8 << 20)) "target"
+}
+
+test_an_unknown_vm_is_told() {
+	ctl_fails 4 "nobody: no such VM" status nobody
+	ctl_fails 4 "nobody: no such VM" set nobody --balloon=4K
+	ctl_fails 4 "nobody: no such VM" stats nobody
+	ctl_fails 4 "nobody: no such VM" counters nobody
+	ctl_fails 4 "nobody: no such VM" remove nobody
+	ctl_fails 4 "nobody: no such VM" restart nobody
+}
+
+test_values_out_of_range_are_refused() {
+	ctl_fails 2 "db: bytes 4097 is out of range" set db --balloon=4097
+	eq "$(call io.ballonet.SetBalloon '{"vm":"db","bytes":-4096}' |
+		jq -r .error)" io.ballonet.OutOfRange "answer to -4096"
+	eq "$(call io.ballonet.SetBalloon '{"vm":"db","bytes":1e3}' |
+		jq -r .parameters.parameter)" bytes "wrong parameter"
+	eq "$(status db target)" $((8 << 20)) "target"
+}
+
+test_what_needs_a_vmm_is_not_ready_without() {
+	ctl_fails 6 "db: no VMM is connected" stats db
+	ctl_fails 6 "db: no VMM is connected" counters db
+	ctl_fails 6 "db: no back-end is ready" restart db
+}
+
+test_vms_are_added_and_removed() {
+	eq "$(ctl add new)" "$RUN/vm/new.sock" "socket"
+	check test -S "$RUN/vm/new.sock"
+	ctl_fails 1 "new: there is such a VM already" add new
+	check ctl remove new
+	refused test -e "$RUN/vm/new.sock"
+	ctl_fails 4 "new: no such VM" status new
+}
+
+test_names_that_are_no_file_names_are_refused() {
+	local name
+	for name in '' . .. a/b ../x .x 'a b' "$(printf '%065d' 0)"; do
+		ctl_fails 2 "parameter vm" add "$name"
+	done
+	eq "$(ctl --json list | jq length)" 2 "VMs"
+}
+
+test_a_socket_in_use_is_told_and_left_alone() {
+	socat "UNIX-LISTEN:$RUN/vm/busy.sock" - </dev/null >/dev/null 2>&1 &
+	background $!
+	disown
+	within 5 test -S "$RUN/vm/busy.sock"
+	ctl_fails 1 "busy: $RUN/vm/busy.sock: in use" add busy
+	check test -S "$RUN/vm/busy.sock"
+	echo data >"$RUN/vm/file.sock"
+	ctl_fails 1 "file: $RUN/vm/file.sock: exists and is no socket" add file
+	eq "$(cat "$RUN/vm/file.sock")" data "content"
+	rm -f "$RUN/vm/file.sock"
+}
+
+test_too_long_a_socket_path_names_the_limit() {
+	local long
+	long=$(printf '%064d' 0)
+	mkdir -p "$WORK/$long"
+	: >"$WORK/log2"
+	"$BIN/ballonetd" --config="$CONF" --runtime-dir="$WORK/$long$long" \
+		>"$WORK/log2" 2>&1
+	eq $? 1 "exit code"
+	check grep -q "path of .* bytes, limit" "$WORK/log2"
+	"$BIN/ballonetd" --config=/dev/null --runtime-dir="$WORK/$long" \
+		>"$WORK/log2" 2>&1 &
+	background $!
+	within 5 test -S "$WORK/$long/control"
+	CONTROL=$WORK/$long/control ctl_fails 1 \
+		"path is too long, limit 107 bytes" add "$long"
+	kill $!
+	wait $!
+}
+
+test_a_second_manager_is_refused() {
+	"$BIN/ballonetd" --config="$CONF" --runtime-dir="$RUN" \
+		>"$WORK/log2" 2>&1
+	eq $? 1 "exit code"
+	check grep -q "$CONTROL: in use by another process" "$WORK/log2"
+	check is_state db waiting
+}
+
+test_readers_may_look_and_not_change() {
+	local as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+	"${as[@]}" true 2>/dev/null || { skip "not root"; return; }
+	chmod 711 "$WORK"
+	"${as[@]}" "$BIN/ballonetctl" --control="$CONTROL" list
+	eq $? 7 "exit code of one who may not even look"
+	chgrp 65534 "$CONTROL"
+	check "${as[@]}" "$BIN/ballonetctl" --control="$CONTROL" status db
+	"${as[@]}" "$BIN/ballonetctl" --control="$CONTROL" set db --balloon=0
+	eq $? 7 "exit code of set"
+	"${as[@]}" "$BIN/ballonetctl" --control="$CONTROL" add mine
+	eq $? 7 "exit code of add"
+	eq "$(status db target)" $((8 << 20)) "target"
+}
+
+test_what_is_no_varlink_ends_the_connection_and_nothing_else() {
+	local text
+	for text in 'GET / HTTP/1.0\r\n\r\n\0' '{\0' '\0' '[]\0' '\377\0'; do
+		eq "$(printf "$text" | socat -t 5 - "UNIX-CONNECT:$CONTROL")" \
+			'' "answer to $text"
+	done
+	head -c 2000000 /dev/zero | tr '\0' ' ' |
+		socat -t 5 - "UNIX-CONNECT:$CONTROL" 2>/dev/null
+	check is_state db waiting
+}
+
+test_a_client_that_reads_nothing_is_held_up() {
+	local i
+	# 20000 calls are 1.4 MB, and some 200 bytes each of answers.
+	for ((i = 0; i < 20000; i++)); do
+		printf '{"method":"io.ballonet.Status","parameters":{"vm":"db"}}\0'
+	done >"$WORK/many"
+	sleep 3 | cat "$WORK/many" - |
+		timeout 3 socat -u - "UNIX-CONNECT:$CONTROL" 2>/dev/null
+	check is_state db waiting
+	at_most "$(sed -n 's/VmRSS:[^0-9]*\([0-9]*\).*/\1/p' \
+		"/proc/$manager_pid/status")" $((64 * 1024)) "KiB of the manager"
+}
+
+test_introspection_works_with_the_real_varlinkctl() {
+	local varlinkctl interface
+
+	varlinkctl=$("$TOP/tests/host/varlinkctl") || return
+	check "$varlinkctl" info "unix:$CONTROL"
+	for interface in io.ballonet io.ballonet.Manager org.varlink.service; do
+		check "$varlinkctl" introspect "unix:$CONTROL" $interface
+	done
+	eq "$("$varlinkctl" call "unix:$CONTROL" io.ballonet.Status \
+		'{"vm": "db"}' | jq -r .vm.state)" waiting "state"
+	refused "$varlinkctl" call "unix:$CONTROL" io.ballonet.Status \
+		'{"vm": "nobody"}'
+	vmm_idle db
+	check "$varlinkctl" info "unix:$RUN/vm/db.control"
+	check "$varlinkctl" introspect "unix:$RUN/vm/db.control" io.ballonet
+	eq "$("$varlinkctl" call "unix:$RUN/vm/db.control" io.ballonet.Status \
+		'{"vm": "db"}' | jq -r .vm.state)" connected "state"
+	kill $idle
+	within 5 is_state db waiting
+}
+
+test_reload_changes_what_changed() {
+	conf '[vm web-1]' 'balloon = 32M' '[vm db]' '[vm new]'
+	check ctl reload
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "web-1 db new" "VMs"
+	eq "$(status web-1 target)" $((32 << 20)) "target of web-1"
+	eq "$(status db target)" $((8 << 20)) "target of db, set by hand"
+	conf '[vm web-1]' '[vm db]'
+	kill -HUP "$manager_pid"
+	within 5 logged "reloaded: 2 VMs"
+	ctl_fails 4 "new: no such VM" status new
+}
+
+test_a_bad_reload_names_the_line_and_changes_nothing() {
+	local text='expected a size that is a multiple of 4 KiB'
+
+	conf '[vm web-1]' '[vm other]' '' 'balloon = lots'
+	kill -HUP "$manager_pid"
+	within 5 logged "$CONF:4: balloon: 'lots': $text"
+	check logged "the running configuration stays"
+	ctl_fails 1 "$CONF:4: balloon: 'lots': $text" reload
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "web-1 db" "VMs"
+}
+
+test_a_vm_that_is_in_use_outlives_its_configuration() {
+	vmm_idle db
+	conf '[vm web-1]'
+	check ctl reload
+	check logged "db: no longer configured, but its VMM is connected"
+	check is_state db connected
+	ctl_fails 1 "db: its VMM is connected" remove db
+	kill $idle
+	within 5 logged "db: removed"
+	ctl_fails 4 "db: no such VM" status db
+}
+
+test_check_config_says_file_line_and_what_was_expected() {
+	conf '[vm a]' 'ballon = 1M'
+	"$BIN/ballonetd" --config="$CONF" --check-config 2>"$WORK/err"
+	eq $? 1 "exit code"
+	check grep -qF "$CONF:2: unknown key 'ballon': expected balloon or memory" \
+		"$WORK/err"
+	conf '[vm a]'
+	mkdir -p "$CONF.d"
+	echo '[nonsense]' >"$CONF.d/10.conf"
+	"$BIN/ballonetd" --config="$CONF" --check-config 2>"$WORK/err"
+	eq $? 1 "exit code"
+	check grep -qF "$CONF.d/10.conf:1: unknown section [nonsense]" "$WORK/err"
+	rm -r "$CONF.d"
+	check "$BIN/ballonetd" --config="$CONF" --check-config
+	refused "$BIN/ballonetd" --config="$WORK/missing" --check-config
+}
+
+test_a_wrong_configuration_stops_the_start() {
+	conf '[vm a' ''
+	"$BIN/ballonetd" --config="$CONF" --runtime-dir="$WORK/other" \
+		2>"$WORK/err"
+	eq $? 1 "exit code"
+	check grep -qF "$CONF:1: expected ']'" "$WORK/err"
+	refused test -e "$WORK/other/control"
+}
+
+test_sigterm_ends_the_manager_and_removes_its_sockets() {
+	manager_end TERM
+	refused test -e "$CONTROL"
+	refused test -e "$RUN/vm/web-1.sock"
+}
+
+test_sockets_that_a_killed_manager_left_are_replaced() {
+	conf '[vm web-1]'
+	manager_start
+	manager_end KILL
+	check test -S "$RUN/vm/web-1.sock"
+	manager_start
+	check is_state web-1 waiting
+	manager_end TERM
+}
+
+test_the_service_manager_is_told() {
+	local notify=$WORK/notify
+
+	socat -u "UNIX-RECVFROM:$notify,fork" STDOUT >"$WORK/told" &
+	background $!
+	disown
+	within 5 test -S "$notify"
+	manager_start env NOTIFY_SOCKET="$notify" WATCHDOG_USEC=200000
+	within 5 grep -q READY=1 "$WORK/told"
+	within 5 grep -q WATCHDOG=1 "$WORK/told"
+	kill -HUP "$manager_pid"
+	within 5 grep -q RELOADING=1 "$WORK/told"
+	manager_end TERM
+	within 5 grep -q STOPPING=1 "$WORK/told"
+}
+
+test_the_journal_gets_levels_and_nobody_else() {
+	refused grep -q '^<' "$WORK/log"
+	manager_start env JOURNAL_STREAM=1:2
+	check grep -q '^<6>ready at' "$WORK/log"
+	manager_end TERM
+}
+
+run_tests
