@@ -184,8 +184,12 @@ int control_init(struct control *control, struct manager *manager)
  */
 void control_deinit(struct control *control)
 {
-	while (control->clients)
-		client_close(control->clients);
+	struct control_client *client, *next;
+
+	for (client = control->clients; client; client = next) {
+		next = client->next;
+		client_close(client);
+	}
 	watch_stop(&control->watch);
 	if (control->fd >= 0) {
 		unlink(control->manager->control_path);
