@@ -847,6 +847,32 @@ static void cmd_chain(char **arg)
 	do_kick(0);
 }
 
+/* "head N": a buffer that begins with this descriptor. */
+static void cmd_head(char **arg)
+{
+	avail(0)[2 + avail_idx[0]++ % num] = number(arg[1]);
+	avail(0)[1] = avail_idx[0];
+	do_kick(0);
+}
+
+/* "wild FRAME NR FRAME NR": one array, frames of any kind; the second is RAM. */
+static void cmd_wild(char **arg)
+{
+	uint32_t *pfn = (uint32_t *)at(BUF_GPA);
+	struct desc d = { BUF_GPA, 0, 0, 0 };
+	uint64_t i, n = 0;
+
+	for (i = 0; i < number(arg[2]); i++)
+		pfn[n++] = number(arg[1]) + i;
+	for (i = 0; i < number(arg[4]); i++)
+		pfn[n++] = number(arg[3]) + i;
+	mark(number(arg[3]), number(arg[4]), true);
+	d.len = n * 4;
+	offer(0, &d, 1);
+	do_kick(0);
+	wait_ring(0);
+}
+
 /*
  * Configuration space, and messages by hand
  */
@@ -1083,6 +1109,7 @@ static const struct {
 	{ "features", cmd_features }, { "forget", cmd_forget },
 	{ "sh", cmd_sh },	{ "expect", cmd_expect },
 	{ "under", cmd_under },	{ "counts", cmd_counts },
+	{ "head", cmd_head },	{ "wild", cmd_wild },
 	{ "storm", cmd_storm },	{ "call", cmd_call },
 };
 

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What the tests of the back-end share: the fake VMM (vmm.c) with a script on
+# its standard input, against the real program.
+
+TOOLS=$TOP/build/tests
+
+# vmm NAME - run the script on standard input against back-end NAME; in it
+# SOCK, CTL and LOG stand for the back-end's paths. Its output is in $said.
+vmm() {
+	local name=$1 status
+
+	sed -e "s|SOCK|$WORK/$name.sock|g; s|CTL|$WORK/$name.ctl|g" \
+		-e "s|LOG|$WORK/$name.backend.log|g" >"$WORK/$name.script"
+	said=$("$TOOLS/vmm" <"$WORK/$name.script" 2>&1)
+	status=$?
+	echo "$said"
+	[ $status -eq 0 ] || fail "the VMM's script failed"
+}
+
+# with_backend SCRIPT - a fresh back-end, a script against it, and its end:
+# it has to leave with the VMM, without complaint of its own
+with_backend() {
+	backend_start vm || return
+	vmm vm
+	ended vm 0
+}
+
+# ended NAME STATUS - the back-end ends by itself with this status
+ended() {
+	local pid=${backend_pids[$1]} status
+
+	within 5 gone "$pid" || kill -KILL "$pid"
+	wait "$pid"
+	status=$?
+	unset "backend_pids[$1]"
+	eq $status "$2" "the back-end's exit status" || cat "$WORK/$1.backend.log"
+}
+
+# logged NAME TEXT - the back-end said it
+logged() {
+	grep -qF -- "$2" "$WORK/$1.backend.log" ||
+		fail "not in the log: $2: $(cat "$WORK/$1.backend.log")"
+}
+
+# silent NAME - the back-end complained about nothing
+silent() {
+	refused grep -E 'error|warning' "$WORK/$1.backend.log"
+}
+
+# fresh_log NAME
+fresh_log() {
+	: >"$WORK/$1.backend.log"
+}
