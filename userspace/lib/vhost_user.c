@@ -7,8 +7,11 @@
  * and its successor, which has the same socket, finds it again. A peek gives
  * duplicates of the descriptors; taking the message out drops the originals.
  *
- * The header is peeked alone: a longer read could run on into the next message
- * and bring that one's descriptors along.
+ * A peek of just one message can bring along the descriptors of the next: the
+ * kernel looks at the following buffer before it sees that nothing is left to
+ * copy. So descriptors are only asked for where the message has some of its
+ * own, behind which a peek ends. What a message brings without being asked is
+ * dropped with it.
  */
 
 #include "vhost_user.h"
@@ -174,6 +177,19 @@ static int fds_check(struct msghdr *mh, struct vu_msg *msg,
 	return 0;
 }
 
+/* How many descriptors come with a message that is as it should be. */
+static unsigned int fds_due(const struct vu_msg *msg)
+{
+	switch (msg->header.request) {
+	case VU_SET_VRING_KICK:
+	case VU_SET_VRING_CALL:
+	case VU_SET_VRING_ERR:
+		return !(msg->payload.u64 & VU_VRING_NOFD);
+	default:
+		return requests[msg->header.request].fds;
+	}
+}
+
 /**
  * vu_peek() - look at the next message without taking it
  * @sock:	the front-end's socket
@@ -193,6 +209,7 @@ int vu_peek(int sock, struct vu_msg *ret_msg, struct fault *ret_fault)
 		{ &msg.payload, 0 },
 	};
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 1 };
+	size_t len;
 	int ret;
 
 	ret = peek_all(sock, &mh, sizeof(msg.header), ret_fault);
@@ -204,17 +221,19 @@ int vu_peek(int sock, struct vu_msg *ret_msg, struct fault *ret_fault)
 
 	iov[1].iov_len = msg.header.size;
 	mh.msg_iovlen = 2;
-	mh.msg_control = control;
-	mh.msg_controllen = sizeof(control);
-	ret = peek_all(sock, &mh, sizeof(msg.header) + msg.header.size,
-		       ret_fault);
+	len = sizeof(msg.header) + msg.header.size;
+	ret = peek_all(sock, &mh, len, ret_fault);
+	if (ret > 0 && fds_due(&msg)) {
+		mh.msg_control = control;
+		mh.msg_controllen = sizeof(control);
+		ret = peek_all(sock, &mh, len, ret_fault);
+		if (ret > 0 && fds_check(&mh, &msg, ret_fault)) {
+			vu_msg_close(&msg);
+			ret = -EPROTO;
+		}
+	}
 	if (ret <= 0)
 		return ret;
-	ret = fds_check(&mh, &msg, ret_fault);
-	if (ret) {
-		vu_msg_close(&msg);
-		return ret;
-	}
 	*ret_msg = msg;
 	return 1;
 }
