@@ -21,9 +21,7 @@ CFLAGS ?= -O2 -g
 SCDOC ?= scdoc
 
 US_CPPFLAGS = -I$(US)/lib -Iinclude/uapi -D_GNU_SOURCE \
-	-DBALLONET_VERSION='"$(VERSION)"' \
-	-DBALLONET_LIBEXECDIR='"$(LIBEXECDIR)"' \
-	-DBALLONET_SYSCONFDIR='"$(SYSCONFDIR)"' $(CPPFLAGS)
+	-DBALLONET_VERSION='"$(VERSION)"' $(US_PATHS) $(CPPFLAGS)
 US_CFLAGS = -std=gnu11 $(CFLAGS) -Wall -Wextra -Werror \
 	-Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla \
 	-Wpointer-arith -Wwrite-strings -fno-strict-aliasing -fPIE \
@@ -73,14 +71,22 @@ unit: $(UNIT_BIN) ## build the unit tests into build/unit
 host-helpers: $(HOST_BIN)
 man: $(MAN)
 
-# Changed flags rebuild everything.
+# Changed flags rebuild everything; changed paths, what they are compiled into.
+us_flags = $(CC) $(US_CPPFLAGS) $(US_CFLAGS) $(US_LDFLAGS)
+us_paths = $(PREFIX) $(SYSCONFDIR)
+us_note = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' > $@.tmp; \
+	cmp -s $@.tmp $@ && rm $@.tmp || mv $@.tmp $@
 $(U)/flags: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(US_CPPFLAGS) $(US_CFLAGS) $(US_LDFLAGS))' | \
-		cmp -s - $@ || \
-	printf '%s\n' '$(subst ','\'',$(CC) $(US_CPPFLAGS) $(US_CFLAGS) $(US_LDFLAGS))' > $@
+	$(call us_note,$(us_flags))
+$(U)/paths: FORCE
+	$(call us_note,$(us_paths))
 .PHONY: FORCE
 FORCE:
+
+$(call obj,$(DAEMON_SRC)): private US_PATHS = \
+	-DBALLONET_LIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DBALLONET_SYSCONFDIR='"$(SYSCONFDIR)"'
+$(call obj,$(DAEMON_SRC)): $(U)/paths
 
 $(U)/obj/%.o: %.c $(U)/flags
 	@mkdir -p $(@D)
@@ -94,7 +100,8 @@ $(LIBBALLONET): $(call obj,$(LIB_SRC))
 	@$(AR) rcs $@ $^
 
 us_link = @mkdir -p $(@D); echo "  LD      $@"; \
-	$(CC) $(US_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,$(1))
+	$(CC) $(US_LDFLAGS) -o $@.tmp $(filter %.o %.a,$^) $(call libs,$(1)) && \
+	mv $@.tmp $@
 
 $(U)/bin/vhost-user-balloon: $(call obj,$(BACKEND_SRC)) $(LIBBALLONET)
 	$(call us_link,$(BACKEND_PKGS))
@@ -115,7 +122,7 @@ $(B)/man/%: $(US)/man/%.scd
 	@echo "  MAN     $@"
 	@$(SCDOC) < $< > $@.tmp && mv $@.tmp $@
 
-$(B)/share/%: $(US)/systemd/%.in $(U)/flags
+$(B)/share/%: $(US)/systemd/%.in $(U)/paths
 	@mkdir -p $(@D)
 	@sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
 		-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< > $@
