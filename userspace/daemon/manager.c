@@ -62,14 +62,17 @@ static void settings_update(struct manager *manager)
 			 manager->settings.backend);
 }
 
+/* One that is there keeps its mode: it may be an administrator's. */
 static int dir_make(const char *path, mode_t mode, gid_t gid)
 {
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
+	bool made = mkdir(path, mode) == 0;
+
+	if (!made && errno != EEXIST)
 		return -errno;
-	if (gid != (gid_t)-1 && (chown(path, -1, gid) < 0 ||
-				 chmod(path, mode) < 0))
+	if (gid != (gid_t)-1 && chown(path, -1, gid) < 0)
 		return -errno;
-	return 0;
+	/* Whatever the umask. */
+	return made && chmod(path, mode) < 0 ? -errno : 0;
 }
 
 static int dirs_make(struct manager *manager)
