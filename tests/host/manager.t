@@ -123,7 +123,7 @@ test_readers_may_look_and_not_change() {
 test_what_is_no_varlink_ends_the_connection_and_nothing_else() {
 	local text
 	for text in 'GET / HTTP/1.0\r\n\r\n\0' '{\0' '\0' '[]\0' '\377\0'; do
-		eq "$(printf "$text" | socat -t 5 - "UNIX-CONNECT:$CONTROL")" \
+		eq "$(printf '%b' "$text" | socat -t 5 - "UNIX-CONNECT:$CONTROL")" \
 			'' "answer to $text"
 	done
 	head -c 2000000 /dev/zero | tr '\0' ' ' |
@@ -132,16 +132,13 @@ test_what_is_no_varlink_ends_the_connection_and_nothing_else() {
 }
 
 test_a_client_that_reads_nothing_is_held_up() {
-	local i
-	# 20000 calls are 1.4 MB, and some 200 bytes each of answers.
-	for ((i = 0; i < 20000; i++)); do
-		printf '{"method":"io.ballonet.Status","parameters":{"vm":"db"}}\0'
-	done >"$WORK/many"
-	sleep 3 | cat "$WORK/many" - |
-		timeout 3 socat -u - "UNIX-CONNECT:$CONTROL" 2>/dev/null
+	local text='{"method":"io.ballonet.Status","parameters":{"vm":"db"}}'
+
+	# 21 MB of calls: more than sockets and the manager's limits hold.
+	yes "$text" | head -n 300000 | tr '\n' '\0' >"$WORK/many"
+	timeout 2 socat -u "OPEN:$WORK/many" "UNIX-CONNECT:$CONTROL"
+	eq $? 124 "exit code of one who could not send all of it"
 	check is_state db waiting
-	at_most "$(sed -n 's/VmRSS:[^0-9]*\([0-9]*\).*/\1/p' \
-		"/proc/$manager_pid/status")" $((64 * 1024)) "KiB of the manager"
 }
 
 test_introspection_works_with_the_real_varlinkctl() {
