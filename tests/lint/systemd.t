@@ -6,9 +6,9 @@
 . "$(dirname "$0")/../lib/test.sh"
 . "$(dirname "$0")/common.sh"
 
-# Exposure as systemd-analyze sees it, in tenths: 0 is nothing, 100 all. A
-# service below 50 is called "MEDIUM" or better.
-MAX_EXPOSURE=50
+# Exposure as systemd-analyze sees it, in tenths: 0 is nothing, 100 all. What it
+# calls OK ends at 49; the manager has 20.
+MAX_EXPOSURE=30
 
 # units - the templates, filled in as userspace/build.mk does, with programs
 # that exist in whatever place
