@@ -170,10 +170,6 @@ int memory_add(struct backend *b, struct vu_msg *msg, struct fault *ret_fault)
 	/* A message that is found again after a crash was acted on already. */
 	if (region_find(&b->regions, &desc) >= 0)
 		return 0;
-	if (msg->nr_fds != 1)
-		return fault_set(ret_fault, -EPROTO,
-			"ADD_MEM_REG: %u descriptors, expected 1",
-			msg->nr_fds);
 	ret = map_one(b, &b->regions, vr, msg->fds[0], ret_fault);
 	if (ret)
 		return ret;

@@ -34,8 +34,8 @@ _Static_assert(offsetof(struct vu_config, data) == VU_CONFIG_HEADER, "wire");
 
 /*
  * What a request must look like. min and max are bytes of payload, fds the
- * most descriptors it may bring; reply is set where it has an answer of its
- * own, whatever its flags say.
+ * most descriptors it may bring (fds_announced() says how many it has to);
+ * reply is set where it has an answer of its own, whatever its flags say.
  */
 static const struct request {
 	const char *name;
@@ -120,45 +120,33 @@ static int header_check(const struct vu_header *h, struct fault *ret_fault)
 	return 0;
 }
 
-/* Peeks until @len bytes are there; the front-end writes a message at once. */
-static int peek_all(int sock, struct msghdr *mh, size_t len,
-		    struct fault *ret_fault)
+/* How many descriptors a message has by its payload. */
+static unsigned int fds_announced(const struct vu_msg *msg)
 {
-	const struct timespec delay = { .tv_nsec = REST_DELAY_NS };
-	size_t control = mh->msg_controllen;
-	ssize_t n;
-	int i;
-
-	for (i = 0; i < REST_TRIES; i++) {
-		mh->msg_controllen = control;
-		n = recvmsg(sock, mh, MSG_PEEK | MSG_DONTWAIT |
-				      MSG_CMSG_CLOEXEC);
-		if (n < 0 && errno != EINTR)
-			return errno == ECONNRESET ? 0 : -errno;
-		if (n == 0)
-			return 0;
-		if ((size_t)n == len)
-			return 1;
-		/* Descriptors of a short peek are duplicates: drop them. */
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); n > 0 && c;
-		     c = CMSG_NXTHDR(mh, c)) {
-			int *fd = (int *)CMSG_DATA(c);
-			size_t nr = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-			while (nr--)
-				close(*fd++);
-		}
-		nanosleep(&delay, NULL);
+	switch (msg->header.request) {
+	case VU_SET_MEM_TABLE:
+		return msg->payload.table.nr;
+	case VU_SET_VRING_KICK:
+	case VU_SET_VRING_CALL:
+		return !(msg->payload.u64 & VU_VRING_NOFD);
+	case VU_SET_BACKEND_REQ_FD:
+	case VU_ADD_MEM_REG:
+		return 1;
+	default:
+		return 0;
 	}
-	return fault_set(ret_fault, -EPROTO,
-			 "message truncated: the rest of %zu bytes is missing",
-			 len);
 }
 
-static int fds_check(struct msghdr *mh, struct vu_msg *msg,
-		     struct fault *ret_fault)
+/* Some front-ends send these with a descriptor that is of no use here. */
+static bool fds_ignored(const struct vu_msg *msg)
 {
-	const struct request *r = &requests[msg->header.request];
+	return msg->header.request == VU_REM_MEM_REG ||
+	       msg->header.request == VU_SET_VRING_ERR;
+}
+
+/* Moves the descriptors of @mh into @msg. */
+static void fds_take(struct msghdr *mh, struct vu_msg *msg)
+{
 	struct cmsghdr *c;
 
 	for (c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
@@ -169,25 +157,65 @@ static int fds_check(struct msghdr *mh, struct vu_msg *msg,
 		memcpy(msg->fds, CMSG_DATA(c), len);
 		msg->nr_fds = len / sizeof(int);
 	}
-	if (mh->msg_flags & MSG_CTRUNC || msg->nr_fds > r->fds)
-		return fault_set(ret_fault, -EPROTO,
-			"%s: %s%u descriptors, at most %u expected", r->name,
-			mh->msg_flags & MSG_CTRUNC ? "more than " : "",
-			msg->nr_fds, r->fds);
-	return 0;
 }
 
-/* How many descriptors come with a message that is as it should be. */
-static unsigned int fds_due(const struct vu_msg *msg)
+/* Peeks until @len bytes are there; the front-end writes a message at once. */
+static int peek_all(int sock, struct msghdr *mh, size_t len,
+		    struct fault *ret_fault)
 {
-	switch (msg->header.request) {
-	case VU_SET_VRING_KICK:
-	case VU_SET_VRING_CALL:
-	case VU_SET_VRING_ERR:
-		return !(msg->payload.u64 & VU_VRING_NOFD);
-	default:
-		return requests[msg->header.request].fds;
+	const struct timespec delay = { .tv_nsec = REST_DELAY_NS };
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < REST_TRIES; i++) {
+		n = recvmsg(sock, mh, MSG_PEEK | MSG_DONTWAIT);
+		if (n < 0 && errno != EINTR)
+			return errno == ECONNRESET ? 0 : -errno;
+		if (n == 0)
+			return 0;
+		if ((size_t)n == len)
+			return 1;
+		nanosleep(&delay, NULL);
 	}
+	return fault_set(ret_fault, -EPROTO,
+			 "message truncated: the rest of %zu bytes is missing",
+			 len);
+}
+
+static int fds_fault(const struct vu_msg *msg, bool more, unsigned int nr,
+		     unsigned int expected, struct fault *ret_fault)
+{
+	return fault_set(ret_fault, -EPROTO,
+		"%s: %s%u descriptors, expected %u",
+		vu_request_name(msg->header.request), more ? "more than " : "",
+		nr, expected);
+}
+
+/* Peeks the descriptors; the bytes are known. */
+static int peek_fds(int sock, struct msghdr *mh, struct vu_msg *msg,
+		    struct fault *ret_fault)
+{
+	char control[CMSG_SPACE(sizeof(msg->fds))]
+		__attribute__((aligned(sizeof(size_t))));
+	unsigned int expected = fds_announced(msg);
+	bool more;
+
+	if (!expected)
+		return 0;
+	if (expected > requests[msg->header.request].fds)
+		return fault_set(ret_fault, -EPROTO,
+			"%s: %u regions, limit %u",
+			vu_request_name(msg->header.request), expected,
+			requests[msg->header.request].fds);
+	mh->msg_control = control;
+	mh->msg_controllen = sizeof(control);
+	if (recvmsg(sock, mh, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+		return -errno;
+	fds_take(mh, msg);
+	more = mh->msg_flags & MSG_CTRUNC;
+	if (more || msg->nr_fds != expected)
+		return fds_fault(msg, more, msg->nr_fds, expected, ret_fault);
+	return 0;
 }
 
 /**
@@ -201,15 +229,12 @@ static unsigned int fds_due(const struct vu_msg *msg)
  */
 int vu_peek(int sock, struct vu_msg *ret_msg, struct fault *ret_fault)
 {
-	char control[CMSG_SPACE(sizeof(ret_msg->fds))]
-		__attribute__((aligned(sizeof(size_t))));
 	struct vu_msg msg = { .nr_fds = 0 };
 	struct iovec iov[2] = {
 		{ &msg.header, sizeof(msg.header) },
 		{ &msg.payload, 0 },
 	};
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 1 };
-	size_t len;
 	int ret;
 
 	ret = peek_all(sock, &mh, sizeof(msg.header), ret_fault);
@@ -221,19 +246,15 @@ int vu_peek(int sock, struct vu_msg *ret_msg, struct fault *ret_fault)
 
 	iov[1].iov_len = msg.header.size;
 	mh.msg_iovlen = 2;
-	len = sizeof(msg.header) + msg.header.size;
-	ret = peek_all(sock, &mh, len, ret_fault);
-	if (ret > 0 && fds_due(&msg)) {
-		mh.msg_control = control;
-		mh.msg_controllen = sizeof(control);
-		ret = peek_all(sock, &mh, len, ret_fault);
-		if (ret > 0 && fds_check(&mh, &msg, ret_fault)) {
-			vu_msg_close(&msg);
-			ret = -EPROTO;
-		}
-	}
+	ret = peek_all(sock, &mh, sizeof(msg.header) + msg.header.size,
+		       ret_fault);
 	if (ret <= 0)
 		return ret;
+	ret = peek_fds(sock, &mh, &msg, ret_fault);
+	if (ret) {
+		vu_msg_close(&msg);
+		return ret;
+	}
 	*ret_msg = msg;
 	return 1;
 }
@@ -242,23 +263,44 @@ int vu_peek(int sock, struct vu_msg *ret_msg, struct fault *ret_fault)
  * vu_consume() - take a message that was peeked out of the socket
  * @sock:	the front-end's socket
  * @msg:	the message
+ * @ret_fault:	what is wrong, on -EPROTO
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -EPROTO if it had other descriptors than it should, or another
+ * negative errno.
  */
-int vu_consume(int sock, const struct vu_msg *msg)
+int vu_consume(int sock, const struct vu_msg *msg, struct fault *ret_fault)
 {
 	char buf[sizeof(struct vu_header) + sizeof(union vu_payload)];
+	char control[CMSG_SPACE(sizeof(msg->fds))]
+		__attribute__((aligned(sizeof(size_t))));
 	size_t left = sizeof(msg->header) + msg->header.size;
-	ssize_t n;
+	unsigned int nr = 0;
+	bool more = false;
 
 	while (left) {
-		n = recv(sock, buf, left, MSG_DONTWAIT);
+		struct vu_msg copy = { .nr_fds = 0 };
+		struct iovec iov = { buf, left };
+		struct msghdr mh = {
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = control,
+			.msg_controllen = sizeof(control),
+		};
+		ssize_t n = recvmsg(sock, &mh, MSG_DONTWAIT |
+					       MSG_CMSG_CLOEXEC);
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -ECONNRESET;
 		left -= n;
+		fds_take(&mh, &copy);
+		nr += copy.nr_fds;
+		more |= mh.msg_flags & MSG_CTRUNC;
+		vu_msg_close(&copy);
 	}
+	if (more || (nr != msg->nr_fds && !fds_ignored(msg)))
+		return fds_fault(msg, more, nr, msg->nr_fds, ret_fault);
 	return 0;
 }
 

@@ -140,7 +140,7 @@ struct vu_msg {
 const char *vu_request_name(uint32_t request);
 bool vu_has_reply(uint32_t request);
 int vu_peek(int sock, struct vu_msg *ret_msg, struct fault *ret_fault);
-int vu_consume(int sock, const struct vu_msg *msg);
+int vu_consume(int sock, const struct vu_msg *msg, struct fault *ret_fault);
 int vu_send(int sock, const struct vu_msg *msg);
 int vu_take_fd(struct vu_msg *msg, unsigned int i);
 void vu_msg_close(struct vu_msg *msg);
