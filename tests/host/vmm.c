@@ -68,7 +68,10 @@ static unsigned int free_desc[RINGS];
 static uint8_t *away;		/* a byte for each page: given to the host */
 static char last[8192];		/* what the last command said */
 static unsigned int line_nr;
+static bool expect_no;		/* the next answer is a failure */
 static unsigned long kicks_sent, calls_seen, config_changes;
+
+static void run_words(char **arg);
 
 static void die(const char *fmt, ...)
 {
@@ -336,8 +339,11 @@ static void request(uint32_t nr, const void *data, uint32_t size,
 	if (!(m.flags & 8))
 		return;
 	receive(&m, nr);
-	if (m.size != 8 || memcmp(m.data, "\0\0\0\0\0\0\0", 8))
+	if (m.size == 8 && !memcmp(m.data, "\0\0\0\0\0\0\0", 8))
+		return;
+	if (!expect_no)
 		die("request %u: the back-end says no", nr);
+	expect_no = false;
 }
 
 static void request_u64(uint32_t nr, uint64_t value)
@@ -435,6 +441,33 @@ static void cmd_memory(char **arg)
 	send_memory(arg[1] && !strcmp(arg[1], "slots"));
 }
 
+/* "table GPA SIZE USER OFFSET...": any SET_MEM_TABLE, without an answer. */
+static void cmd_table(char **arg)
+{
+	struct message m = { 5, 1, 8, { 0 } };
+	int fds[8] = { 0 }, n = 0;
+	uint64_t v;
+
+	for (arg++; *arg; arg++) {
+		v = number(*arg);
+		memcpy(m.data + m.size, &v, 8);
+		m.size += 8;
+		if (m.size % 32 == 8)
+			fds[n++] = ram_fd;
+	}
+	m.data[0] = n;
+	send_fds(&m, 12 + m.size, fds, n);
+}
+
+/* "refuses COMMAND...": its last message is answered with a failure. */
+static void cmd_refuses(char **arg)
+{
+	expect_no = true;
+	run_words(arg + 1);
+	if (expect_no)
+		die("the back-end says yes");
+}
+
 /* "forget N": REM_MEM_REG of the N-th region. */
 static void cmd_forget(char **arg)
 {
@@ -455,19 +488,57 @@ static volatile uint16_t *used(int q)
 	return (void *)at(RING_GPA(q) + USED_OFF);
 }
 
+static void ring_part(int q, const char *part, uint64_t user)
+{
+	uint64_t a[5] = { q, user + RING_GPA(q),
+			  user + RING_GPA(q) + USED_OFF,
+			  user + RING_GPA(q) + AVAIL_OFF, 0 };
+
+	if (!strcmp(part, "num")) {
+		request_state(8, q, num);
+	} else if (!strcmp(part, "base")) {
+		request_state(10, q, base[q]);
+	} else if (!strcmp(part, "addr")) {
+		request(9, a, 40, NULL, 0);
+	} else if (!strcmp(part, "kick")) {
+		kick[q] = eventfd(0, EFD_NONBLOCK);
+		request_fd(12, q, kick[q]);
+	} else if (!strcmp(part, "call")) {
+		call[q] = eventfd(0, EFD_NONBLOCK);
+		request_fd(13, q, call[q]);
+	} else {
+		die("part %s", part);
+	}
+}
+
 static void ring_setup(int q)
 {
-	uint64_t a[5] = { q, USER + RING_GPA(q),
-			  USER + RING_GPA(q) + USED_OFF,
-			  USER + RING_GPA(q) + AVAIL_OFF, 0 };
+	static const char *const order[] = {
+		"num", "base", "addr", "kick", "call",
+	};
+	unsigned int i;
 
-	request_state(8, q, num);
-	request_state(10, q, base[q]);
-	request(9, a, 40, NULL, 0);
-	kick[q] = eventfd(0, EFD_NONBLOCK);
-	call[q] = eventfd(0, EFD_NONBLOCK);
-	request_fd(12, q, kick[q]);
-	request_fd(13, q, call[q]);
+	for (i = 0; i < 5; i++)
+		ring_part(q, order[i], USER);
+}
+
+/* "parts RING PART...": the messages of one ring, in any order. */
+static void cmd_parts(char **arg)
+{
+	int q = number(arg[1]);
+
+	for (arg += 2; *arg; arg++)
+		ring_part(q, *arg, USER);
+}
+
+/* "ring RING ADDRESS": a ring that is somewhere else. */
+static void cmd_ring(char **arg)
+{
+	int q = number(arg[1]);
+
+	ring_part(q, "num", USER);
+	ring_part(q, "addr", number(arg[2]));
+	ring_part(q, "kick", USER);
 }
 
 static int queues(void)
@@ -1039,6 +1110,43 @@ static void cmd_under(char **arg)
 		die("expected at most %s, not '%s'", arg[1], last);
 }
 
+/* "under-us N": the stop took less. */
+static void cmd_under_us(char **arg)
+{
+	char *in = strstr(last, " in ");
+
+	if (!in || strtoull(in + 4, NULL, 10) > number(arg[1]))
+		die("more than %s us: %s", arg[1], last);
+}
+
+/* "same-after MS COMMAND...": it says the same as the last one said. */
+static void cmd_same_after(char **arg)
+{
+	char before[sizeof(last)];
+
+	strcpy(before, last);
+	usleep(number(arg[1]) * 1000);
+	run_words(arg + 2);
+	if (strcmp(before, last))
+		die("was %s, is %s", before, last);
+}
+
+/* "timed COMMAND...": in a tenth of a second. */
+static void cmd_timed(char **arg)
+{
+	uint64_t begin = now_us();
+
+	run_words(arg + 1);
+	if (now_us() - begin > 100000)
+		die("%s took %" PRIu64 " us", arg[1], now_us() - begin);
+}
+
+/* "refill": the guest writes its own memory again, after a stop. */
+static void cmd_refill(char **arg)
+{
+	cmd_fill(arg);
+}
+
 static void cmd_counts(char **arg)
 {
 	(void)arg;
@@ -1109,26 +1217,36 @@ static const struct {
 	{ "features", cmd_features }, { "forget", cmd_forget },
 	{ "sh", cmd_sh },	{ "expect", cmd_expect },
 	{ "under", cmd_under },	{ "counts", cmd_counts },
+	{ "parts", cmd_parts },	{ "ring", cmd_ring },
+	{ "table", cmd_table },	{ "refuses", cmd_refuses },
+	{ "under-us", cmd_under_us }, { "timed", cmd_timed },
+	{ "same-after", cmd_same_after }, { "refill", cmd_refill },
 	{ "head", cmd_head },	{ "wild", cmd_wild },
 	{ "storm", cmd_storm },	{ "call", cmd_call },
 };
 
-static void run(char *line)
+static void run_words(char **arg)
 {
-	char *arg[64] = { NULL }, *save, *p;
-	unsigned int i, n = 0;
+	unsigned int i;
 
-	for (p = strtok_r(line, " \t\n", &save); p && n < 62;
-	     p = strtok_r(NULL, " \t\n", &save))
-		arg[n++] = p;
-	if (!n || arg[0][0] == '#')
-		return;
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(arg[0], commands[i].name)) {
 			commands[i].fn(arg);
 			return;
 		}
 	die("no such command: %s", arg[0]);
+}
+
+static void run(char *line)
+{
+	char *arg[64] = { NULL }, *save, *p;
+	unsigned int n = 0;
+
+	for (p = strtok_r(line, " \t\n", &save); p && n < 62;
+	     p = strtok_r(NULL, " \t\n", &save))
+		arg[n++] = p;
+	if (n && arg[0][0] != '#')
+		run_words(arg);
 }
 
 int main(void)
