@@ -302,12 +302,10 @@ guest_forget() {
 guests_cleanup() {
 	local pid
 
-	for pid in "${guest_pids[@]}"; do
-		kill -KILL -- "-$pid" 2>/dev/null
-	done
-	for pid in "${backend_pids[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
-	done
+	for pid in "${guest_pids[@]/#/-}" "${backend_pids[@]}"; do
+		kill -KILL -- "$pid"
+		wait "${pid#-}"
+	done 2>/dev/null
 }
 
 # gone PID - it has ended (a zombie has)

@@ -78,7 +78,7 @@ within() {
 
 # background PID - kill this process when the script ends
 background() {
-	at_exit+=("kill -KILL $1 2>/dev/null")
+	at_exit+=("kill -KILL $1; wait $1")
 }
 
 # run_test NAME FUNCTION [ARG...] - one test; NAME says its behaviour in words
@@ -120,7 +120,7 @@ finish() {
 
 	guests_cleanup
 	for ((i = ${#at_exit[@]} - 1; i >= 0; i--)); do
-		eval "${at_exit[i]}"
+		eval "${at_exit[i]}" 2>/dev/null
 	done
 	if [ $tests_failed -gt 0 ]; then
 		keep=$TOP/build/log/$(basename "$(dirname "$0")")-$(basename "$0")

@@ -39,13 +39,16 @@ logged() {
 	fi
 }
 
+# apt_fresh - package lists of today: what old ones name may be gone
+apt_fresh() {
+	[ "$(id -u)" -ne 0 ] || apt-get -qq update || say "going on regardless"
+}
+
 # apt_fetch DIR PACKAGE... - download archives of the machine's own release
 apt_fetch() {
 	local dir=$1
 	shift
 	mkdir -p "$dir"
-	# Without package lists, as on a machine just installed, nothing is found.
-	apt-cache show "$1" >/dev/null 2>&1 || apt-get -qq update
 	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$@")
 }
 
