@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# The balloon of a test guest, from both sides. Source it after test.sh.
+
+MIB=$((1 << 20))
+GUEST_MIB=512	# RAM of the guests here, unless said otherwise
+
+# ctl NAME VERB... - ballonetctl at the stand-alone back-end of this name
+ctl() {
+	local name=$1
+	shift
+	"$BIN/ballonetctl" "--control=$WORK/$name.ctl" "$@"
+}
+
+# vm_status NAME FIELD - what the back-end says of its VM
+vm_status() {
+	ctl "$1" --json status "$1" | jq -r ".$2"
+}
+
+# counter NAME KEY - what the back-end counted
+counter() {
+	ctl "$1" --json counters "$1" | jq -r ".$2"
+}
+
+# knob NAME FILE [VALUE] - read or write a file of the driver's sysfs knob
+knob() {
+	local path="/sys/bus/virtio/devices/virtio*/balloon/$2"
+
+	if [ $# -gt 2 ]; then
+		guest "$1" "echo '$3' > \$(echo $path)"
+	else
+		guest "$1" "cat $path"
+	fi
+}
+
+# knob_is NAME FILE VALUE - for use with within
+knob_is() {
+	[ "$(knob "$1" "$2")" = "$3" ]
+}
+
+# meminfo NAME FIELD - in bytes
+meminfo() {
+	echo $(($(guest "$1" "sed -n 's/^$2: *//p' /proc/meminfo" |
+		cut -d' ' -f1) * 1024))
+}
+
+# driver_load NAME ballonet|virtio_balloon - unload with rmmod
+driver_load() {
+	case $2 in
+	ballonet) guest "$1" insmod /lib/ballonet.ko ;;
+	*)	guest "$1" modprobe "$2" ;;
+	esac
+}
+
+# balloon_set NAME HOST BYTES - the host's target; HOST is the kind of device,
+# vhost or qemu
+balloon_set() {
+	local name=$1 host=$2 bytes=$3 ram
+
+	case $host in
+	vhost)	ctl "$name" set "$name" --balloon "$bytes" >/dev/null ;;
+	qemu)	# QEMU counts what the guest keeps.
+		ram=$((GUEST_MIB * MIB))
+		guest_qmp "$name" "{\"execute\": \"balloon\", \"arguments\":
+			{\"value\": $((ram - bytes))}}" >/dev/null ;;
+	esac
+}
+
+# balloon_actual NAME HOST - bytes, as the host knows them from the guest
+balloon_actual() {
+	case $2 in
+	vhost)	vm_status "$1" actual ;;
+	qemu)	echo $((GUEST_MIB * MIB -
+			$(guest_qmp "$1" query-balloon | jq .actual))) ;;
+	esac
+}
+
+# balloon_is NAME HOST BYTES - for use with within
+balloon_is() {
+	[ "$(balloon_actual "$1" "$2")" = "$3" ]
+}
+
+# host_memory_falls NAME HOST BYTES - make all of the guest's memory resident,
+# inflate, and see 99 % of the balloon gone from the memory file
+host_memory_falls() {
+	local name=$1 host=$2 bytes=$3 before after ram available
+
+	ram=$((GUEST_MIB * MIB))
+	available=$(meminfo "$name" MemAvailable)
+	check guest "$name" memload touch $((available / MIB - 24))
+	before=$(guest_mem_blocks "$name")
+	at_least "$before" $((ram - 96 * MIB)) "resident before"
+	check balloon_set "$name" "$host" "$bytes"
+	within 60 balloon_is "$name" "$host" "$bytes" || return
+	after=$(guest_mem_blocks "$name")
+	at_most "$after" $((ram - bytes / 100 * 99)) "resident after"
+}
+
+# balloon_is_given_back NAME HOST - down to nothing, and the guest has it all
+balloon_is_given_back() {
+	local name=$1 host=$2
+
+	check balloon_set "$name" "$host" 0
+	within 60 balloon_is "$name" "$host" 0 || return
+	check guest "$name" memload touch \
+		$(($(meminfo "$name" MemAvailable) / MIB - 24))
+}

@@ -1,0 +1,201 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The driver's behaviour, at native speed: ballonet.ko in User-Mode Linux with
+# the real back-end.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/lib/balloon.sh"
+
+test_the_driver_loads() {
+	backend_start vm
+	guest_start vm uml "socket=$WORK/vm.sock" || return
+	check driver_load vm ballonet
+	within 5 knob_is vm state idle
+	eq "$(vm_status vm state)" running "the back-end's state"
+	eq "$(vm_status vm 'features | sort | join(" ")')" \
+		"deflate-on-oom event-idx must-tell-host ranges stats" features
+}
+
+test_what_the_host_takes_is_freed_and_data_stays() {
+	check guest vm memload fill 48
+	host_memory_falls vm vhost $((256 * MIB))
+	eq "$(knob vm actual)" $((256 * MIB)) actual
+	eq "$(knob vm host_target)" $((256 * MIB)) host_target
+	eq "$(knob vm state)" idle state
+	check guest vm memload check
+}
+
+test_what_was_taken_comes_back_whole() {
+	local total free
+
+	total=$(meminfo vm MemTotal)
+	free=$(meminfo vm MemFree)
+	check balloon_set vm vhost 0
+	within 10 balloon_is vm vhost 0
+	eq "$(meminfo vm MemTotal)" "$total" MemTotal
+	at_least "$(meminfo vm MemFree)" $((free + 255 * MIB)) MemFree
+	check guest vm memload check
+}
+
+test_a_balloon_that_shrinks_a_little_keeps_the_rest() {
+	check balloon_set vm vhost $((100 * MIB))
+	within 10 knob_is vm actual $((100 * MIB))
+	# Less than a block: one has to be split.
+	check balloon_set vm vhost $((100 * MIB - 4096))
+	within 10 knob_is vm actual $((100 * MIB - 4096))
+	check balloon_set vm vhost $((33 * MIB + 8192))
+	within 10 knob_is vm actual $((33 * MIB + 8192))
+	check balloon_set vm vhost 0
+	within 10 knob_is vm actual 0
+}
+
+test_the_knob_takes_and_gives() {
+	check knob vm target 64M
+	within 10 knob_is vm actual $((64 * MIB))
+	eq "$(knob vm target)" $((64 * MIB)) target
+	within 5 balloon_is vm vhost $((64 * MIB))
+	check knob vm target $((32 * MIB))
+	within 10 knob_is vm actual $((32 * MIB))
+	check knob vm target 0
+	within 10 knob_is vm actual 0
+}
+
+test_the_larger_of_knob_and_host_holds() {
+	check knob vm target 64M
+	check balloon_set vm vhost $((96 * MIB))
+	within 10 knob_is vm actual $((96 * MIB))
+	check balloon_set vm vhost $((16 * MIB))
+	within 10 knob_is vm actual $((64 * MIB))
+	check knob vm target 0
+	within 10 knob_is vm actual $((16 * MIB))
+	check balloon_set vm vhost 0
+	within 10 knob_is vm actual 0
+}
+
+test_bad_input_is_refused_and_changes_nothing() {
+	local value file
+
+	check knob vm target 8M
+	within 10 knob_is vm actual $((8 * MIB))
+	for value in '' x -1 1.5M 4095 512MB '1 M' 0x1000 16T \
+		99999999999999999999 '8M x'; do
+		for file in target floor; do
+			eq "$(knob vm $file "$value" 2>&1)" \
+				"sh: write error: Invalid argument" \
+				"writing '$value' to $file"
+		done
+	done
+	refused knob vm floor 1T
+	for file in actual host_target state; do
+		refused knob vm $file 0
+	done
+	eq "$(knob vm target)" $((8 * MIB)) target
+	eq "$(knob vm actual)" $((8 * MIB)) actual
+	check knob vm target 0
+	within 10 knob_is vm actual 0
+}
+
+test_a_target_beyond_reach_settles_at_the_floor() {
+	local floor available
+
+	floor=$(knob vm floor)
+	at_least "$floor" $((60 * MIB)) "the default floor"
+	check knob vm target 8G
+	within 20 knob_is vm state floor
+	sleep 1
+	eq "$(knob vm state)" floor state
+	eq "$(knob vm target)" $((8192 * MIB)) target
+	available=$(meminfo vm MemAvailable)
+	at_least "$available" $((floor - 4 * MIB)) MemAvailable
+	at_most "$available" $((floor + 16 * MIB)) MemAvailable
+	check guest vm memload check
+}
+
+test_a_lower_floor_lets_the_balloon_grow() {
+	local before
+
+	before=$(knob vm actual)
+	check knob vm floor 32M
+	within 10 eval '[ "$(knob vm actual)" -ge '$((before + 24 * MIB))' ]'
+	at_least "$(meminfo vm MemAvailable)" $((28 * MIB)) MemAvailable
+}
+
+test_demand_against_a_full_balloon_kills_nobody() {
+	# The log is checked for OOM kills when the guest is stopped.
+	check guest vm memload drop
+	check guest vm memload touch 200
+	eq "$(knob vm state)" pressure state
+	at_least "$(meminfo vm MemAvailable)" $((64 * MIB)) MemAvailable
+	check knob vm target 0
+	within 10 knob_is vm actual 0
+}
+
+test_statistics_reach_the_host() {
+	local total
+
+	total=$(meminfo vm MemTotal)
+	eq "$(ctl vm --json stats vm | jq .stats.total)" "$total" total
+	at_least "$(ctl vm --json stats vm | jq .stats.available)" \
+		$((total / 2)) available
+	at_least "$(ctl vm --json stats vm | jq '.stats | length')" 16 \
+		"number of statistics"
+}
+
+test_load_and_unload_leave_no_page_behind() {
+	local total free i
+
+	check guest vm rmmod ballonet
+	total=$(meminfo vm MemTotal)
+	free=$(meminfo vm MemFree)
+	for i in 1 2 3; do
+		check driver_load vm ballonet
+		check balloon_set vm vhost $((200 * MIB))
+		within 10 knob_is vm actual $((200 * MIB))
+		check guest vm rmmod ballonet
+		check balloon_set vm vhost 0
+	done
+	eq "$(meminfo vm MemTotal)" "$total" MemTotal
+	at_least "$(meminfo vm MemFree)" $((free - 2 * MIB)) MemFree
+}
+
+test_unload_in_the_middle_of_a_move() {
+	local free
+
+	free=$(meminfo vm MemFree)
+	check balloon_set vm vhost $((300 * MIB))
+	check driver_load vm ballonet
+	check guest vm rmmod ballonet
+	check driver_load vm ballonet
+	within 10 knob_is vm actual $((300 * MIB))
+	check balloon_set vm vhost 0
+	check guest vm rmmod ballonet
+	at_least "$(meminfo vm MemFree)" $((free - 2 * MIB)) MemFree
+}
+
+test_the_log_is_clean() {
+	guest_stop vm
+	within 5 gone "${backend_pids[vm]}"
+}
+
+test_a_gibibyte_takes_at_most_four_notifications() {
+	local kicks config
+
+	backend_start big
+	guest_start big uml mem=2G "socket=$WORK/big.sock" || return
+	check driver_load big ballonet
+	within 5 knob_is big state idle
+	kicks=$(counter big kicks)
+	config=$(($(counter big config_reads) + $(counter big config_writes)))
+	check ctl big set big --balloon 1G
+	within 20 balloon_is big vhost $((1024 * MIB))
+	kicks=$(($(counter big kicks) - kicks))
+	config=$(($(counter big config_reads) + \
+		$(counter big config_writes) - config))
+	echo "# notifications $kicks, config accesses $config"
+	at_most $kicks 4 notifications
+	at_most $config 4 "accesses of configuration space"
+	guest_stop big
+}
+
+run_tests

@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Who works with whom: our driver and Linux's own on Debian's kernels, our
+# back-end and QEMU's own device, each pair with a real inflate and deflate.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/lib/balloon.sh"
+
+# cell KERNEL DRIVER HOST QEMU
+cell() {
+	local kernel=$1 driver=$2 host=$3 qemu=$4
+	local name=guest options=(device="$host" qemu="$qemu") total free
+
+	if [ "$host" = vhost ]; then
+		check backend_start $name || return
+		options+=("socket=$WORK/$name.sock")
+	fi
+	guest_start $name "$kernel" "${options[@]}" || return
+	total=$(meminfo $name MemTotal)
+	check driver_load $name "$driver"
+	check guest $name memload fill 48
+	host_memory_falls $name "$host" $((192 * MIB))
+	check guest $name memload check
+	balloon_is_given_back $name "$host"
+	check guest $name memload check
+	check guest $name memload drop
+	free=$(meminfo $name MemFree)
+	check guest $name rmmod "$driver"
+	eq "$(meminfo $name MemTotal)" "$total" "MemTotal without the driver"
+	at_least "$(meminfo $name MemFree)" $((free - 4 * MIB)) \
+		"MemFree without the driver"
+	guest_stop $name
+	[ "$host" != vhost ] || within 5 gone "${backend_pids[$name]}"
+}
+
+test_ballonet_on_6_1_with_our_back_end() {
+	cell 6.1 ballonet vhost 11
+}
+
+test_virtio_balloon_on_6_1_with_our_back_end() {
+	cell 6.1 virtio_balloon vhost 11
+}
+
+test_ballonet_on_6_1_with_the_device_of_QEMU_11() {
+	cell 6.1 ballonet qemu 11
+}
+
+test_ballonet_on_6_12_with_our_back_end() {
+	cell 6.12 ballonet vhost 11
+}
+
+test_virtio_balloon_on_6_12_with_our_back_end() {
+	cell 6.12 virtio_balloon vhost 11
+}
+
+test_ballonet_on_6_12_with_the_device_of_QEMU_11() {
+	cell 6.12 ballonet qemu 11
+}
+
+test_ballonet_on_7_3_with_our_back_end() {
+	cell 7.3 ballonet vhost 11
+}
+
+test_virtio_balloon_on_7_3_with_our_back_end() {
+	cell 7.3 virtio_balloon vhost 11
+}
+
+test_ballonet_on_7_3_with_the_device_of_QEMU_11() {
+	cell 7.3 ballonet qemu 11
+}
+
+test_ballonet_on_6_12_with_the_device_of_the_QEMU_of_Debian_12() {
+	cell 6.12 ballonet qemu debian
+}
+
+run_tests
