@@ -203,11 +203,14 @@ static void on_listed(int rc, const struct varlink_reply *reply, void *userdata)
 	struct list_item *item = userdata;
 	struct list *list = item->list;
 	struct vm *vm = manager_find(list->manager, item->vm);
+	struct interface_vm now;
 	json_t *answer = NULL;
 
 	if (!rc && !reply->error)
 		answer = json_object_get(reply->parameters, "vm");
-	if (answer)
+	/* One back-end's nonsense must not spoil the list of all. */
+	if (answer && !interface_vm_unpack(answer, &now) &&
+	    !strcmp(now.name, item->vm))
 		json_array_set(list->vms, item->place, answer);
 	else if (vm)
 		json_array_set_new(list->vms, item->place,

@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 /*
- * A back-end answers within a millisecond, and its restart takes some ten. An
- * operator's tool waits for 5 s.
+ * A back-end answers within a millisecond; one that keeps dying is started
+ * again after at most a second. An operator's tool waits for 5 s.
  */
-#define CALL_TIMEOUT_MS 2000
+#define CALL_TIMEOUT_MS 3000
 
 struct link_call {
 	struct link_call *next;
@@ -240,7 +240,7 @@ static void on_alarm(void *userdata)
  * @link:	the VM's calls
  * @method:	full name
  * @parameters:	an object; its reference is taken
- * @done:	called when it has ended, at the earliest from the loop
+ * @done:	called when it has ended; from here only if there is no memory
  * @userdata:	for @done
  */
 void link_call(struct link *link, const char *method, json_t *parameters,
@@ -249,9 +249,13 @@ void link_call(struct link *link, const char *method, json_t *parameters,
 	struct link_call *call = calloc(1, sizeof(*call));
 	char *copy = strdup(method);
 
-	/* With a few hundred bytes missing there is nothing left to save. */
-	if (!call || !copy || !parameters)
-		abort();
+	if (!call || !copy || !parameters) {
+		free(call);
+		free(copy);
+		json_decref(parameters);
+		done(-ENOMEM, NULL, userdata);
+		return;
+	}
 	*call = (struct link_call){
 		.method = copy,
 		.parameters = parameters,

@@ -14,7 +14,7 @@
 
 /**
  * typedef link_done - the end of a call, called exactly once
- * @rc:		0, -ETIMEDOUT, or -ECANCELED if the VM is gone
+ * @rc:		0, -ETIMEDOUT, -ECANCELED if the VM is gone, or -ENOMEM
  * @reply:	the answer, success or error, if @rc is 0
  * @userdata:	of the call
  */

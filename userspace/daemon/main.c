@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -166,10 +167,24 @@ static int watchdog_start(struct daemon *daemon)
 	return rc;
 }
 
+/* Some twenty for each VM; back-ends get the same limit. */
+static void descriptors_allow(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_warn("cannot allow %llu descriptors: %m",
+			 (unsigned long long)limit.rlim_max);
+}
+
 static int start(struct daemon *daemon, const struct manager_args *args)
 {
 	int rc;
 
+	descriptors_allow();
 	rc = fdstore_init(&daemon->notify, getenv("NOTIFY_SOCKET"));
 	if (rc)
 		log_warn("NOTIFY_SOCKET: %s", strerror(-rc));

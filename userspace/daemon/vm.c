@@ -46,6 +46,9 @@
 /* So often a back-end is tried that never got to store anything. */
 #define FRESH_TRIES		3
 
+/* More than all descriptors of a VM, of which each is one notification. */
+#define NOTIFICATIONS_MAX	(2 * STORE_MAX)
+
 /* At once, then more slowly: the machine shall not burn for a broken VM. */
 static const unsigned int pauses_ms[] = { 0, 50, 100, 200, 400, 800, 1000 };
 #define NR_PAUSES (sizeof(pauses_ms) / sizeof(pauses_ms[0]))
@@ -205,6 +208,20 @@ static void backend_ready(struct vm *vm)
 		vm_wish_apply(vm);
 }
 
+static void notification(struct vm *vm, const struct store_message *message)
+{
+	if (message->refused && !vm->complained) {
+		log_warn("%s: a descriptor from process %d was not kept: %s",
+			 vm->name, (int)message->pid,
+			 strerror(-message->refused));
+		vm->complained = true;
+	}
+	if (vm->phase == VM_ADOPTING)
+		vm->notifier = message->pid;
+	if (message->ready && vm->phase == VM_STARTING)
+		backend_ready(vm);
+}
+
 /**
  * vm_notifications - take what the back-end has sent
  * @vm:		a VM
@@ -212,18 +229,15 @@ static void backend_ready(struct vm *vm)
 void vm_notifications(struct vm *vm)
 {
 	struct store_message message;
-	int rc;
+	int i, rc = 0;
 
-	while ((rc = store_receive(&vm->store, vm->notify_fd, notifier(vm),
-				   &message)) > 0) {
-		if (message.refused)
-			log_warn("%s: a descriptor from process %d was not kept: %s",
-				 vm->name, (int)message.pid,
-				 strerror(-message.refused));
-		if (vm->phase == VM_ADOPTING)
-			vm->notifier = message.pid;
-		if (message.ready && vm->phase == VM_STARTING)
-			backend_ready(vm);
+	/* One that sends without end is not listened to without end. */
+	for (i = 0; i < NOTIFICATIONS_MAX; i++) {
+		rc = store_receive(&vm->store, vm->notify_fd, notifier(vm),
+				   &message);
+		if (rc <= 0)
+			break;
+		notification(vm, &message);
 	}
 	if (rc < 0)
 		log_warn("%s: %s: %s", vm->name, vm->notify_path,
@@ -305,6 +319,7 @@ static void backend_start(struct vm *vm)
 
 	if (!vm->store.nr)
 		unlink(vm->control_path);
+	vm->complained = false;
 	rc = child_start(&args, &pid, &pidfd);
 	if (rc) {
 		log_err("%s: cannot start %s: %s", vm->name, args.program,

@@ -75,6 +75,7 @@ struct vm_settings {
  * @restarts:	since the VMM connected
  * @failures:	restarts without a good time between them
  * @ready_at:	loop time at which the back-end was ready
+ * @complained: one complaint about a back-end's notifications is enough
  * @killed:	the end of the back-end is our own doing
  * @wish:	what the balloon is set to when a VMM has connected
  * @wish_bytes:	for @wish
@@ -107,6 +108,7 @@ struct vm {
 	unsigned int restarts;
 	unsigned int failures;
 	uint64_t ready_at;
+	bool complained;
 	bool killed;
 	enum conf_wish wish;
 	uint64_t wish_bytes;
