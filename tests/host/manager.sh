@@ -20,7 +20,7 @@ manager_start() {
 	manager_pid=$!
 	disown
 	background $manager_pid
-	within 5 logged "ready at"
+	within 5 logged "ready at" >/dev/null
 }
 
 # manager_end SIGNAL - and wait until it is gone
@@ -93,7 +93,7 @@ vmm_idle() {
 	within 8 is_state "$1" connected
 }
 
-# back_end VM - its process id; kill what the manager leaves running
+# What the manager leaves running ends with the test.
 back_ends_kill() {
 	local pid
 	for pid in $(pgrep -f -- "--control-path=$RUN/vm/"); do
