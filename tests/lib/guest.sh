@@ -69,6 +69,18 @@ ram_object() {
 	esac
 }
 
+# hugetlb_reserve MIB - that much more in the machine's pool of 2 MiB pages, given
+# back at the end of the script; fails if this machine has it not to give
+hugetlb_reserve() {
+	local pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages was
+
+	[ -w $pool ] || return
+	was=$(<$pool)
+	at_exit+=("echo $was >$pool")
+	echo $((was + $1 / 2)) >$pool
+	[ "$(<$pool)" -ge $((was + $1 / 2)) ]
+}
+
 # device_args DEVICE SOCKET
 device_args() {
 	case $1 in

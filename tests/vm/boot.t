@@ -65,4 +65,21 @@ test_memory_on_huge_pages() {
 	guest_stop huge
 }
 
+# ram_is_measured RAM - what a guest touches is found in its memory file
+ram_is_measured() {
+	local before
+
+	[ "$1" != hugetlb ] || hugetlb_reserve 256 ||
+		{ skip "no 256 MiB of huge pages to be had"; return; }
+	guest_start "$1" 6.1 "ram=$1" mem=256M || return
+	before=$(guest_mem_blocks "$1") || return
+	check guest "$1" 'memload touch 100'
+	at_least $((($(guest_mem_blocks "$1") - before) / MIB)) 60 "MiB more"
+	guest_stop "$1"
+}
+
+for ram in shm file hugetlb; do
+	run_test "memory of kind $ram is measured" ram_is_measured $ram
+done
+
 run_tests
