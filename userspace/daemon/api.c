@@ -386,7 +386,7 @@ const struct varlink_service api_service = {
 	.vendor = "ballonet",
 	.product = "ballonetd",
 	.version = BALLONET_VERSION,
-	.url = "",
+	.url = "https://docs.oasis-open.org/virtio/virtio/v1.3/virtio-v1.3.html",
 	.bindings = bindings,
 	.nr_bindings = sizeof(bindings) / sizeof(bindings[0]),
 };
