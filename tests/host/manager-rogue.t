@@ -19,12 +19,12 @@ rogue() {
 	sleep 1000 | socat - "UNIX-CONNECT:$RUN/vm/a.sock" &
 	idle=$!
 	disown
-	background $idle
+	background "$idle"
 }
 
 # over - the VMM leaves; the manager has to be well after it
 over() {
-	kill $idle 2>/dev/null
+	kill "$idle" 2>/dev/null
 	within 8 is_state a waiting
 	check is_state b waiting
 	check kill -0 "$manager_pid"
@@ -37,7 +37,7 @@ manager_cpu_ms() {
 test_one_that_ends_at_once_is_given_up() {
 	rogue end
 	within 5 logged "does not start, VMM is refused"
-	within 5 gone $idle
+	within 5 gone "$idle"
 	over
 }
 
@@ -48,7 +48,7 @@ test_one_that_crashes_for_ever_is_started_ever_more_slowly() {
 	before=$(describe a restarts)
 	sleep 3
 	at_most $(($(describe a restarts) - before)) 5 "restarts in 3 s"
-	check kill -0 $idle
+	check kill -0 "$idle"
 	over
 }
 

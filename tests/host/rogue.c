@@ -136,7 +136,7 @@ static int listen_at(const char *path)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	strncpy(addr.sun_path, path, sizeof(addr.sun_path) - 1);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
 	unlink(path);
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 8))
 		perror("rogue: listen");
@@ -159,8 +159,8 @@ int main(int argc, char **argv)
 			vmm = atoi(argv[i] + 5);
 	}
 	notify_sock = socket(AF_UNIX, SOCK_DGRAM, 0);
-	strncpy(notify_addr.sun_path, getenv("NOTIFY_SOCKET"),
-		sizeof(notify_addr.sun_path) - 1);
+	snprintf(notify_addr.sun_path, sizeof(notify_addr.sun_path), "%s",
+		 getenv("NOTIFY_SOCKET"));
 	if (!strcmp(start, "end"))
 		return 3;
 	if (!strcmp(start, "mute"))
