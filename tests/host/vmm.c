@@ -18,6 +18,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@
 #define PAGE		4096ull
 #define LOW		(2ull << 20)
 #define HIGH_GPA	(4ull << 30)
-#define USER		0x7f0000000000ull	/* what we claim our mapping is at */
+#define USER		0x7f0000000000ull	/* where we claim to map it */
 #define RINGS		8
 #define NUM_MAX		256
 #define TIMEOUT_MS	20000
@@ -105,16 +106,27 @@ static uint64_t now_us(void)
 	return ts.tv_sec * 1000000ull + ts.tv_nsec / 1000;
 }
 
+/* The byte that two hexadecimal digits are. */
+static uint8_t hex_byte(const char *s)
+{
+	unsigned int value;
+
+	if (sscanf(s, "%2x", &value) != 1)
+		die("not hexadecimal: %s", s);
+	return value;
+}
+
 /* A number with an optional K, M or G; 0x is understood. */
 static uint64_t number(const char *s)
 {
+	static const char units[] = "KMG";
 	char *end;
 	uint64_t n = strtoull(s ? s : "", &end, 0);
+	const char *unit = *end ? strchr(units, *end) : NULL;
 
-	switch (*end) {
-	case 'K': n <<= 10; end++; break;
-	case 'M': n <<= 20; end++; break;
-	case 'G': n <<= 30; end++; break;
+	if (unit) {
+		n <<= 10 * (unit - units + 1);
+		end++;
 	}
 	if (!s || end == s || *end)
 		die("not a number: %s", s ? s : "(missing)");
@@ -693,9 +705,9 @@ static void mark(uint64_t frame, uint64_t nr, bool out)
 	for (; nr; nr--, frame++) {
 		uint64_t page = (at(frame * PAGE) - ram) / PAGE;
 
-		if (out)
+		if (out) {
 			away[page] = 1;
-		else if (away[page]) {
+		} else if (away[page]) {
 			away[page] = 0;
 			fill_page(page);
 		}
@@ -736,12 +748,12 @@ static void arrays(int q, uint64_t frame, uint64_t left, bool nowait)
 
 static void cmd_inflate(char **arg)
 {
-	arrays(0, number(arg[1]), number(arg[2]), arg[3] != NULL);
+	arrays(0, number(arg[1]), number(arg[2]), arg[3]);
 }
 
 static void cmd_deflate(char **arg)
 {
-	arrays(1, number(arg[1]), number(arg[2]), arg[3] != NULL);
+	arrays(1, number(arg[1]), number(arg[2]), arg[3]);
 }
 
 static void cmd_wait(char **arg)
@@ -767,24 +779,64 @@ static void response(void)
 	memset(at(response_gpa), 0xee, sizeof(rs));
 }
 
-/*
- * "ranges inflate|deflate [OPTION=N]... START:NR...": one request.
- * Options: type= reserved= nr= id= cut= (bytes of the readable part) answer=
- * (bytes of the writable part) pieces= (descriptors of the readable part)
- * to= (its guest address) queue= nowait=
- */
+/* What is odd about a request of "ranges", as its options say. */
+struct oddity {
+	uint64_t type;
+	uint64_t reserved;
+	uint64_t nr;
+	uint64_t id;
+	uint64_t cut;		/* bytes of the readable part */
+	uint64_t answer;	/* bytes of the writable part */
+	uint64_t pieces;	/* descriptors of the readable part */
+	uint64_t to;		/* its guest address */
+	uint64_t queue;
+	uint64_t nowait;
+	uint64_t many;		/* frames: every other one from 512 on */
+};
+
+#define ODDITY(name) { #name, offsetof(struct oddity, name) }
+
+static const struct {
+	const char *name;
+	size_t at;
+} oddities[] = {
+	ODDITY(type), ODDITY(reserved), ODDITY(nr), ODDITY(id), ODDITY(cut),
+	ODDITY(answer), ODDITY(pieces), ODDITY(to), ODDITY(queue),
+	ODDITY(nowait), ODDITY(many),
+};
+
+static void oddity_set(struct oddity *odd, const char *name, uint64_t value)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(oddities) / sizeof(oddities[0]); i++) {
+		if (!strcmp(oddities[i].name, name)) {
+			memcpy((char *)odd + oddities[i].at, &value,
+			       sizeof(value));
+			return;
+		}
+	}
+	die("option %s", name);
+}
+
+/* "ranges inflate|deflate [OPTION=N]... START:NR...": one request. */
 static void cmd_ranges(char **arg)
 {
 	struct ballonet_request *rq = (void *)at(BUF_GPA);
-	uint64_t cut = 0, answer = 32, pieces = 1, to = BUF_GPA, nowait = 0;
-	int q = strcmp(arg[1], "inflate") ? 1 : 0;
-	uint64_t total, i, step;
+	uint64_t direction = strcmp(arg[1], "inflate") ? 1 : 0;
+	struct oddity odd = {
+		.type = direction + 1,
+		.id = 77,
+		.answer = 32,
+		.pieces = 1,
+		.to = BUF_GPA,
+		.queue = direction,
+	};
+	uint64_t total, i, start, end;
 	struct desc d[NUM_MAX];
 	unsigned int n = 0, nr = 0;
 
 	memset(rq, 0, sizeof(*rq));
-	rq->type = q + 1;
-	rq->id = 77;
 	for (arg += 2; *arg; arg++) {
 		char *eq = strchr(*arg, '='), *colon = strchr(*arg, ':');
 
@@ -793,51 +845,37 @@ static void cmd_ranges(char **arg)
 			rq->ranges[nr].start = number(*arg);
 			rq->ranges[nr++].nr = number(colon + 1);
 		} else if (eq) {
-			uint64_t v = number(eq + 1);
-
 			*eq = 0;
-			if (!strcmp(*arg, "type")) rq->type = v;
-			else if (!strcmp(*arg, "reserved")) rq->reserved = v;
-			else if (!strcmp(*arg, "id")) rq->id = v;
-			else if (!strcmp(*arg, "cut")) cut = v;
-			else if (!strcmp(*arg, "answer")) answer = v;
-			else if (!strcmp(*arg, "pieces")) pieces = v;
-			else if (!strcmp(*arg, "to")) to = v;
-			else if (!strcmp(*arg, "queue")) q = v;
-			else if (!strcmp(*arg, "nowait")) nowait = v;
-			else if (!strcmp(*arg, "many")) {
-				/* Every other frame from 512 on. */
-				for (; nr < v; nr++) {
-					rq->ranges[nr].start = 512 + 2 * nr;
-					rq->ranges[nr].nr = 1;
-				}
-			} else if (!strcmp(*arg, "nr")) {
-				rq->nr_ranges = v;
-			} else {
-				die("option %s", *arg);
-			}
+			oddity_set(&odd, *arg, number(eq + 1));
 		}
 	}
-	if (!rq->nr_ranges)
-		rq->nr_ranges = nr;
-	total = cut ? cut : sizeof(*rq) + nr * sizeof(rq->ranges[0]);
+	for (; nr < odd.many; nr++) {
+		rq->ranges[nr].start = 512 + 2 * nr;
+		rq->ranges[nr].nr = 1;
+	}
+	rq->type = odd.type;
+	rq->reserved = odd.reserved;
+	rq->nr_ranges = odd.nr ? odd.nr : nr;
+	rq->id = odd.id;
+	total = odd.cut ? odd.cut : sizeof(*rq) + nr * sizeof(rq->ranges[0]);
 	response_gpa = BUF_GPA + 0x100000;
 	memset(at(response_gpa), 0xee, 64);
-	for (i = 0; i < pieces; i++) {
-		step = total * (i + 1) / pieces - total * i / pieces;
-		d[n++] = (struct desc){ to + total * i / pieces, step, 0, 0 };
+	for (i = 0; i < odd.pieces; i++) {
+		start = total * i / odd.pieces;
+		end = total * (i + 1) / odd.pieces;
+		d[n++] = (struct desc){ odd.to + start, end - start, 0, 0 };
 	}
-	if (answer > 4 && pieces > 1) {
+	if (odd.answer > 4 && odd.pieces > 1) {
 		d[n++] = (struct desc){ response_gpa, 4, 2, 0 };
-		d[n++] = (struct desc){ response_gpa + 4, answer - 4, 2, 0 };
-	} else if (answer) {
-		d[n++] = (struct desc){ response_gpa, answer, 2, 0 };
+		d[n++] = (struct desc){ response_gpa + 4, odd.answer - 4, 2, 0 };
+	} else if (odd.answer) {
+		d[n++] = (struct desc){ response_gpa, odd.answer, 2, 0 };
 	}
-	offer(q, d, n);
-	do_kick(q);
-	if (nowait)
+	offer(odd.queue, d, n);
+	do_kick(odd.queue);
+	if (odd.nowait)
 		return;
-	wait_ring(q);
+	wait_ring(odd.queue);
 	response();
 	if (strncmp(last, "status 0", 8))
 		return;
@@ -973,7 +1011,7 @@ static void cmd_write(char **arg)
 
 	memcpy(d, c, 12);
 	for (i = 0; i < c[1]; i++)
-		sscanf(arg[2] + 2 * i, "%2hhx", &d[12 + i]);
+		d[12 + i] = hex_byte(arg[2] + 2 * i);
 	request(25, d, 12 + c[1], NULL, 0);
 }
 
@@ -1003,7 +1041,7 @@ static void cmd_raw(char **arg)
 	for (i = 0; i < n; i++)
 		fds[i] = eventfd(0, 0);
 	for (; arg[5] && arg[5][2 * len]; len++)
-		sscanf(arg[5] + 2 * len, "%2hhx", &m.data[len]);
+		m.data[len] = hex_byte(arg[5] + 2 * len);
 	send_fds(&m, 12 + len, fds, n);
 	for (i = 0; i < n; i++)
 		close(fds[i]);
