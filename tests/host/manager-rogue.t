@@ -71,7 +71,7 @@ test_one_that_stores_without_end_is_limited() {
 
 test_names_that_are_none_store_nothing() {
 	rogue names
-	within 5 logged "back-end $(describe a pid) is ready"
+	within 5 is_kept a frontend.1
 	eq "$(describe a 'descriptors | sort | join(" ")')" \
 		"frontend.1 good.1" "descriptors"
 	check logged "was not kept: Invalid argument"
@@ -80,7 +80,7 @@ test_names_that_are_none_store_nothing() {
 
 test_others_cannot_notify_in_its_place() {
 	rogue serve null
-	within 5 logged "is ready"
+	within 5 is_kept a frontend.1
 	printf 'FDSTOREREMOVE=1\nFDNAME=frontend.1' |
 		socat -u - "UNIX-SENDTO:$RUN/vm/a.notify"
 	sleep 0.2
@@ -93,7 +93,7 @@ test_nonsense_for_an_answer_is_not_ready() {
 
 	for how in garbage huge error; do
 		rogue serve $how
-		within 5 eval '[ "$(describe a pid)" != null ]'
+		within 5 is_kept a frontend.1
 		ctl_fails 6 "a: its back-end does not answer" status a
 		over
 	done
@@ -101,7 +101,7 @@ test_nonsense_for_an_answer_is_not_ready() {
 
 test_a_list_does_not_wait_for_one_that_is_silent() {
 	rogue serve hang
-	within 5 eval '[ "$(describe a pid)" != null ]'
+	within 5 is_kept a frontend.1
 	eq "$(ctl --json list | jq -r 'map(.state) | join(" ")')" \
 		"failed waiting" "states"
 	over
@@ -109,7 +109,7 @@ test_a_list_does_not_wait_for_one_that_is_silent() {
 
 test_an_answer_about_another_vm_does_not_get_into_the_list() {
 	rogue serve other
-	within 5 eval '[ "$(describe a pid)" != null ]'
+	within 5 is_kept a frontend.1
 	eq "$(ctl --json list | jq -r 'map(.name + " " + .state) | join(" ")')" \
 		"a failed b waiting" "list"
 	over
@@ -117,7 +117,7 @@ test_an_answer_about_another_vm_does_not_get_into_the_list() {
 
 test_answers_that_nobody_asked_for_are_not_taken_for_the_next() {
 	rogue serve twice
-	within 5 eval '[ "$(describe a pid)" != null ]'
+	within 5 is_kept a frontend.1
 	ctl_fails 1 "the answer is no VM" status a
 	check is_state b waiting
 	over

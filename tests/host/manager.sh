@@ -20,7 +20,7 @@ manager_start() {
 	manager_pid=$!
 	disown
 	background $manager_pid
-	within 5 logged "ready at" >/dev/null
+	within 5 logged "ready at"
 }
 
 # manager_end SIGNAL - and wait until it is gone
@@ -35,10 +35,7 @@ gone() {
 
 # logged TEXT - did the manager say so?
 logged() {
-	grep -qF -- "$1" "$WORK/log" || {
-		tail -n 3 "$WORK/log"
-		return 1
-	}
+	grep -qF -- "$1" "$WORK/log"
 }
 
 conf() {
@@ -78,6 +75,11 @@ call() {
 describe() {
 	call io.ballonet.Manager.Describe "{\"vm\": \"$1\"}" |
 		jq -r ".parameters.$2"
+}
+
+# is_kept VM NAME - is a descriptor of this name stored?
+is_kept() {
+	[[ " $(describe "$1" 'descriptors | join(" ")') " == *" $2 "* ]]
 }
 
 is_restarted() {
