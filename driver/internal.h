@@ -27,6 +27,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/page_reporting.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio.h>
@@ -155,6 +156,9 @@ struct ballonet_stat {
  * @statsq:	NULL if not negotiated
  * @stats:	the one buffer on @statsq
  * @stats_work:	fills it
+ * @reportq:	NULL if not negotiated
+ * @reporting:	our half of the kernel's free page reporting
+ * @reports:	@reporting is registered
  * @ranges:	BALLONET_F_RANGES was negotiated
  * @deflate_on_oom: the host lets us deflate below its target
  * @huge_order:	of the blocks that are tried first
@@ -169,7 +173,7 @@ struct ballonet_stat {
  * @refused:	the host refused; cleared when its target changes. Engine
  * @deflate_failed: the host failed to give back; try later. Engine
  * @retry_ms:	how long until the next try. Engine
- * @answer_wq:	woken by every answer and by every engine pass
+ * @answer_wq:	woken by every answer, by every engine pass and by a reset
  * @lock:	protects the members below
  * @target:	frames wished for through sysfs
  * @floor:	frames of available memory that inflating leaves the guest
@@ -179,6 +183,8 @@ struct ballonet_stat {
  * @held_blocks: in each of @held
  * @given:	frames that went back to the guest, ever
  * @state:	for sysfs
+ * @report_done:	the host answered the report that is out
+ * @reset:	the device was reset: what it had is the guest's
  * @oom_nb:	in the kernel's OOM notifier chain
  */
 struct ballonet {
@@ -190,6 +196,10 @@ struct ballonet {
 	struct virtqueue *statsq;
 	struct ballonet_stat *stats;
 	struct work_struct stats_work;
+
+	struct virtqueue *reportq;
+	struct page_reporting_dev_info reporting;
+	bool reports;
 
 	bool ranges;
 	bool deflate_on_oom;
@@ -217,6 +227,8 @@ struct ballonet {
 	u64 held_blocks[2];
 	u64 given;
 	enum ballonet_state state;
+	bool report_done;
+	bool reset;
 
 	struct notifier_block oom_nb;
 };
@@ -257,6 +269,11 @@ u64 ballonet_engine_actual(struct ballonet *bal);
 void ballonet_stats_init(struct ballonet *bal);
 int ballonet_stats_prime(struct ballonet *bal);
 void ballonet_stats_callback(struct virtqueue *vq);
+
+/* report.c */
+void ballonet_report_callback(struct virtqueue *vq);
+void ballonet_report_start(struct ballonet *bal);
+void ballonet_report_stop(struct ballonet *bal);
 
 /* sysfs.c */
 extern const struct attribute_group *ballonet_groups[];

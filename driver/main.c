@@ -9,6 +9,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/poison.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_balloon.h>
@@ -52,24 +53,62 @@ static void limits_read(struct ballonet *bal)
 				ilog2(bal->max_frames));
 }
 
+/*
+ * The queues in the order of the wire header. There are no holes: a missing
+ * optional queue does not keep its number, and some kernels crash on one.
+ */
 static int vqs_find(struct ballonet *bal)
 {
-	struct virtqueue_info info[] = {
-		{ .name = "inflate", .callback = ballonet_queue_callback },
-		{ .name = "deflate", .callback = ballonet_queue_callback },
-		{ .name = "stats", .callback = ballonet_stats_callback },
+	const struct {
+		struct virtqueue_info info;
+		struct virtqueue **vq;
+		int feature;
+	} table[] = {
+		{ { "inflate", ballonet_queue_callback },
+		  &bal->inflateq.vq, -1 },
+		{ { "deflate", ballonet_queue_callback },
+		  &bal->deflateq.vq, -1 },
+		{ { "stats", ballonet_stats_callback },
+		  &bal->statsq, VIRTIO_BALLOON_F_STATS_VQ },
+		{ { "reporting", ballonet_report_callback },
+		  &bal->reportq, VIRTIO_BALLOON_F_REPORTING },
 	};
-	struct virtqueue *vqs[ARRAY_SIZE(info)] = {};
-	bool stats = virtio_has_feature(bal->vdev, VIRTIO_BALLOON_F_STATS_VQ);
+	struct virtqueue_info info[ARRAY_SIZE(table)];
+	struct virtqueue *vqs[ARRAY_SIZE(table)];
+	struct virtqueue **dest[ARRAY_SIZE(table)];
+	unsigned int i, n = 0;
 	int rc;
 
-	rc = virtio_find_vqs(bal->vdev, stats ? 3 : 2, vqs, info, NULL);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		*table[i].vq = NULL;
+		if (table[i].feature >= 0 &&
+		    !virtio_has_feature(bal->vdev, table[i].feature))
+			continue;
+		info[n] = table[i].info;
+		dest[n++] = table[i].vq;
+	}
+	rc = virtio_find_vqs(bal->vdev, n, vqs, info, NULL);
 	if (rc)
 		return rc;
-	bal->inflateq.vq = vqs[0];
-	bal->deflateq.vq = vqs[1];
-	bal->statsq = vqs[2];
+	for (i = 0; i < n; i++)
+		*dest[i] = vqs[i];
 	return 0;
+}
+
+/*
+ * Poisoned guests fill free pages with a pattern and check it. The host must
+ * know, or what it hands back after a report is taken for corruption.
+ */
+static void poison_write(struct ballonet *bal)
+{
+	u32 poison = 0;
+
+	if (!virtio_has_feature(bal->vdev, VIRTIO_BALLOON_F_PAGE_POISON))
+		return;
+	if (!want_init_on_free())
+		memset(&poison, PAGE_POISON, sizeof(poison));
+	virtio_cwrite_le(bal->vdev, struct ballonet_config, poison_val,
+			 &poison);
 }
 
 /* From a device that was reset and has its features to one at work. */
@@ -88,10 +127,13 @@ static int device_up(struct ballonet *bal)
 		if (rc)
 			goto err_vqs;
 	}
+	poison_write(bal);
+	bal->reset = false;
 	virtio_device_ready(bal->vdev);
 	if (bal->statsq)
 		virtqueue_kick(bal->statsq);
 	ballonet_engine_start(bal);
+	ballonet_report_start(bal);
 	return 0;
 
 err_vqs:
@@ -103,13 +145,13 @@ static void device_down(struct ballonet *bal)
 {
 	ballonet_engine_drain(bal);
 	virtio_reset_device(bal->vdev);
+	ballonet_report_stop(bal);
 	/* The callback may have queued it until the reset. */
 	cancel_work_sync(&bal->stats_work);
 	ballonet_queue_reset(&bal->inflateq);
 	ballonet_queue_reset(&bal->deflateq);
 	ballonet_engine_release(bal);
 	bal->vdev->config->del_vqs(bal->vdev);
-	bal->statsq = NULL;
 }
 
 static void ballonet_free(struct ballonet *bal)
@@ -213,6 +255,12 @@ static int ballonet_validate(struct virtio_device *vdev)
 	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	/* Two descriptors at most; no allocation when memory is short. */
 	__virtio_clear_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC);
+	if (!IS_ENABLED(CONFIG_PAGE_REPORTING))
+		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
+	if (!want_init_on_free() && !page_poisoning_enabled_static())
+		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_PAGE_POISON);
+	else if (!virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON))
+		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
 	return 0;
 }
 
@@ -220,6 +268,8 @@ static const unsigned int features[] = {
 	VIRTIO_BALLOON_F_MUST_TELL_HOST,
 	VIRTIO_BALLOON_F_STATS_VQ,
 	VIRTIO_BALLOON_F_DEFLATE_ON_OOM,
+	VIRTIO_BALLOON_F_PAGE_POISON,
+	VIRTIO_BALLOON_F_REPORTING,
 	BALLONET_F_RANGES,
 };
 
