@@ -37,8 +37,8 @@ test_checkpatch_works_and_finds_what_is_planted() {
 	mkdir -p "$WORK/planted"
 	printf '%s\n' '// SPDX-License-Identifier: GPL-2.0-or-later' \
 		'int f(void) {' '	return 0;' '}' >"$WORK/planted/f.c"
-	checkpatch userspace "$WORK/planted/f.c" | tee /dev/stderr |
-		grep -q OPEN_BRACE
+	checkpatch userspace "$WORK/planted/f.c" >"$WORK/found" 2>&1
+	check grep -q OPEN_BRACE "$WORK/found"
 }
 
 test_checkpatch_is_silent_about_the_driver() {
