@@ -105,6 +105,7 @@ run_test() {
 run_tests() {
 	local name
 
+	# shellcheck disable=SC2046 # names of functions are words
 	while read -r name; do
 		name=${name#test_}
 		run_test "${name//_/ }" "test_$name"
