@@ -865,12 +865,12 @@ static void cmd_ranges(char **arg)
 		end = total * (i + 1) / odd.pieces;
 		d[n++] = (struct desc){ odd.to + start, end - start, 0, 0 };
 	}
-	if (odd.answer > 4 && odd.pieces > 1) {
-		d[n++] = (struct desc){ response_gpa, 4, 2, 0 };
-		d[n++] = (struct desc){ response_gpa + 4, odd.answer - 4, 2, 0 };
-	} else if (odd.answer) {
-		d[n++] = (struct desc){ response_gpa, odd.answer, 2, 0 };
-	}
+	start = odd.answer > 4 && odd.pieces > 1 ? 4 : 0;
+	if (start)
+		d[n++] = (struct desc){ response_gpa, start, 2, 0 };
+	if (odd.answer)
+		d[n++] = (struct desc){ response_gpa + start,
+					odd.answer - start, 2, 0 };
 	offer(odd.queue, d, n);
 	do_kick(odd.queue);
 	if (odd.nowait)
