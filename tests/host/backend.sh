@@ -5,6 +5,7 @@
 # its standard input, against the real program.
 
 TOOLS=$TOP/build/tests
+around=()		# a command that the VMM runs in
 
 # vmm NAME - run the script on standard input against back-end NAME; in it
 # SOCK, CTL and LOG stand for the back-end's paths. Its output is in $said.
@@ -13,7 +14,7 @@ vmm() {
 
 	sed -e "s|SOCK|$WORK/$name.sock|g; s|CTL|$WORK/$name.ctl|g" \
 		-e "s|LOG|$WORK/$name.backend.log|g" >"$WORK/$name.script"
-	said=$("$TOOLS/vmm" <"$WORK/$name.script" 2>&1)
+	said=$("${around[@]}" "$TOOLS/vmm" <"$WORK/$name.script" 2>&1)
 	status=$?
 	echo "$said"
 	[ $status -eq 0 ] || fail "the VMM's script failed"

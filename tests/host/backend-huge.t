@@ -1,0 +1,179 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Guest RAM of pages larger than a frame: they go back whole or not at all.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/host/backend.sh"
+
+# on_huge_tmpfs SCRIPT - its RAM is /mnt/ram on a tmpfs of huge pages, which
+# only the VMM's process sees
+on_huge_tmpfs() {
+	around=(unshare -m --propagation private sh -c
+		"mount -t tmpfs -o huge=always none /mnt && exec \"\$0\"")
+	if ! "${around[@]}" /bin/true 2>/dev/null; then
+		skip "no tmpfs with huge pages"
+		return
+	fi
+	with_backend
+	around=()
+}
+
+test_the_guest_is_told_the_page_size() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		start
+		config 16 4
+		expect 00002000
+	END
+}
+
+test_whole_pages_are_freed() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		fill
+		start
+		blocks
+		expect 67108864
+		ranges inflate 1024:512
+		expect status 0 id 77 done 512 freed 2097152
+		ranges inflate 2048:4096
+		expect freed 16777216
+		check zero
+	END
+}
+
+test_a_page_is_freed_when_its_last_frame_is_out() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:511
+		expect status 0 id 77 done 511 freed 0
+		ranges inflate 2560:1
+		expect freed 0
+		ranges inflate 1535:1
+		expect freed 2097152
+		check
+		blocks
+		expect 65011712
+	END
+}
+
+test_arrays_of_4_KiB_frames_free_huge_pages() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello 0x160000007
+		num 2
+		fill
+		start
+		inflate 1000 1100
+		blocks
+		expect 62914560
+		check
+	END
+}
+
+test_a_frame_that_came_back_keeps_its_page() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:511
+		ranges deflate 1030:1
+		ranges inflate 1535:1
+		expect freed 0
+		check
+		ranges inflate 1030:1
+		expect freed 2097152
+		check zero
+	END
+}
+
+test_a_stopped_ring_gives_all_frames_back() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:511
+		stop
+		reset
+		fill
+		start
+		ranges inflate 1535:1
+		expect freed 0
+		check
+	END
+}
+
+test_a_driver_that_does_not_tell_is_not_remembered() {
+	# Without MUST_TELL_HOST frames are used again without a word.
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello 0x4000160000006
+		fill
+		start
+		ranges inflate 1024:511
+		ranges inflate 1535:1
+		expect freed 0
+		ranges inflate 2048:512
+		expect freed 2097152
+	END
+}
+
+test_a_region_keeps_pages_that_it_has_a_part_of() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram 31M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 7680:256
+		expect status 0 id 77 done 256 freed 0
+		ranges inflate 0x100000:256
+		expect status 0 id 77 done 256 freed 0
+		ranges inflate 0x100100:512
+		expect freed 2097152
+		check
+	END
+}
+
+test_hugetlb_pages_are_freed() {
+	local free
+
+	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
+	[ "$free" -ge 32 ] || {
+		skip "the pool of huge pages has $free of 32 free"
+		return
+	}
+	with_backend <<-'END'
+		ram 64M hugetlb
+		connect SOCK
+		hello
+		fill
+		start
+		config 16 4
+		expect 00002000
+		ranges inflate 1024:512
+		expect freed 2097152
+		ranges inflate 2048:511
+		expect freed 0
+		ranges inflate 2559:1
+		expect freed 2097152
+		check zero
+	END
+}
+
+run_tests

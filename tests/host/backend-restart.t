@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A back-end that is killed at any moment and started again: neither the guest
+# nor the VMM notices. keeper.c plays systemd's or the manager's part.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/host/backend.sh"
+
+# keeper_start - a back-end that is started again whenever it is killed
+keeper_start() {
+	rm -rf "$WORK/kept"
+	mkdir "$WORK/kept"
+	fresh_log vm
+	"$TOOLS/keeper" "$WORK/kept" "$BIN/vhost-user-balloon" --name=vm \
+		"--socket-path=$WORK/vm.sock" "--control-path=$WORK/vm.ctl" \
+		>>"$WORK/vm.backend.log" 2>&1 </dev/null &
+	backend_pids[vm]=$!
+	background $!
+	within 5 test -S "$WORK/vm.ctl"
+}
+
+starts() {
+	cat "$WORK/kept/starts"
+}
+
+# killer - kill the back-end every few milliseconds, in the background
+killer() {
+	while sleep "0.0$((RANDOM % 9))$((RANDOM % 10))"; do
+		kill -KILL "$(cat "$WORK/kept/pid")" 2>/dev/null
+	done
+}
+
+# Kills the back-end from within a script, and waits for the next one.
+KILL='sh n=$(cat KEPT/starts); kill -KILL $(cat KEPT/pid); until [ $(cat KEPT/starts) -gt $n ]; do sleep 0.01; done'
+KILL=${KILL//KEPT/$WORK/kept}
+
+test_a_ballooned_guest_survives() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 256M memfd 128M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:4096
+		write 4 00100000
+		$KILL
+		ranges inflate 0x100000:512
+		expect status 0 id 77 done 512 freed 2097152
+		check zero
+		config 0 8
+		expect 0000000000100000
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "state":"running","memory":268435456,"target":0,"actual":16777216
+		$KILL
+		ranges deflate 1024:4096
+		check
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":8192}
+		$KILL
+		changes
+		expect 1
+		config 0 4
+		expect 02000000
+		stop
+		expect bases 2 1 0 in
+	END
+	ended vm 0
+	eq "$(starts)" 4 "starts"
+	eq "$(cat "$WORK/kept/stored")" "" "what is still kept"
+}
+
+test_a_held_stats_buffer_survives() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		start
+		stats 4:4096
+		call CTL io.ballonet.Stats {"vm":"vm"}
+		$KILL
+		call CTL io.ballonet.Stats {"vm":"vm"}
+		expect "free":4096
+		sleep 1100
+		call CTL io.ballonet.Stats {"vm":"vm"}
+		statsback
+		stop
+		expect bases 0 0 1 in
+	END
+	ended vm 0
+}
+
+test_a_request_that_waits_survives() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 1100M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate nowait=1 1024:262144
+		sleep 20
+		$KILL
+		response
+		expect status 0 id 77 done 262144
+		mark out 1024 262144
+		check zero
+	END
+	ended vm 0
+}
+
+test_a_message_that_was_not_answered_survives() {
+	keeper_start || return
+	# Stopped, it is killed with the message still in its socket.
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		start
+		sh kill -STOP \$(cat $WORK/kept/pid)
+		raw 24 1 16 0 00000000040000000000000000000000
+		$KILL
+		answer 24
+		expect answer 16 bytes
+		sh kill -STOP \$(cat $WORK/kept/pid)
+		raw 11 1 8 0 0000000000000000
+		$KILL
+		answer 11
+		expect answer 8 bytes, first 0
+		config 0 4
+	END
+	ended vm 0
+}
+
+test_a_VMM_that_has_not_come_survives() {
+	keeper_start || return
+	vmm vm <<-END
+		sh true
+		$KILL
+		ram 64M
+		connect SOCK
+		$KILL
+		hello
+		start
+		ranges inflate 1024:16
+		expect status 0
+	END
+	ended vm 0
+}
+
+# storm FEATURES [WORD...] - balloon at random under fire
+storm() {
+	local features=$1 killer
+	shift
+
+	keeper_start || return
+	killer &
+	killer=$!
+	background $killer
+	vmm vm <<-END
+		ram 128M memfd 64M
+		connect SOCK
+		hello $features
+		fill
+		start
+		storm 8 $RANDOM $*
+		stop
+	END
+	kill $killer
+	ended vm 0
+	echo "$(starts) starts"
+	at_least "$(starts)" 20 "starts"
+}
+
+test_memory_stays_whole_while_it_is_killed() {
+	storm 0x160000007
+}
+
+test_messages_get_one_answer_while_it_is_killed() {
+	storm 0x160000007 chat
+}
+
+test_the_end_of_the_VMM_leaves_nothing_behind() {
+	keeper_start || return
+	vmm vm <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		start
+	END
+	ended vm 0
+	eq "$(cat "$WORK/kept/stored")" "" "what is still kept"
+	refused test -e "$WORK/vm.sock"
+	refused test -e "$WORK/vm.ctl"
+}
+
+run_tests
