@@ -99,6 +99,24 @@ test_a_frame_that_came_back_keeps_its_page() {
 	END
 }
 
+test_reports_complete_a_page_only_for_themselves() {
+	on_huge_tmpfs <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello 0x4000160000027
+		fill
+		start
+		ranges inflate 1024:256
+		report 1280:255
+		ranges inflate 1535:1
+		expect freed 0
+		check
+		report 1280:255
+		resident
+		expect 62914560
+	END
+}
+
 test_a_stopped_ring_gives_all_frames_back() {
 	on_huge_tmpfs <<-'END'
 		ram 64M file:/mnt/ram

@@ -361,6 +361,36 @@ test_other_orders_of_messages_are_accepted() {
 	END
 }
 
+test_a_driver_that_gave_up_features_is_followed() {
+	# User-Mode Linux then neither enables nor stops rings.
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		send 16 0x228
+		send 2 0x4000160000037
+		send 2 0x4000120000027
+		memory
+		parts 0 call num base addr
+		parts 1 call num base addr
+		parts 0 kick
+		parts 1 kick
+		features 0x4000120000027
+		ranges inflate 1024:512
+		expect status 0
+		raw 1 1 0 0
+		answer 1
+		reset
+		send 2 0x4000120000027
+		memory
+		parts 0 call num base addr
+		parts 1 call num base addr
+		parts 0 kick
+		parts 1 kick
+		ranges inflate 1024:512
+		expect status 0
+	END
+}
+
 test_private_RAM_is_an_error_at_once() {
 	fresh_log vm
 	with_backend <<-'END'

@@ -317,6 +317,46 @@ test_malformed_stats_stop_the_device() {
 	logged vm "statistics of 15 bytes"
 }
 
+test_reported_pages_are_freed() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello 0x4000160000027
+		fill
+		start
+		resident
+		expect 65011712
+		report 1024:512 4096:1024
+		resident
+		expect 58720256
+		mark out 1024 512
+		mark out 4096 1024
+		check zero
+		report 0x1000000:512
+		ranges inflate 2048:512
+		expect freed 2097152
+		call CTL io.ballonet.Counters {"vm":"vm"}
+		expect "reports":2,
+	END
+}
+
+test_reported_pages_of_a_poisoning_guest_are_kept() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello 0x4000160000037
+		fill
+		write 12 aaaaaaaa
+		start
+		report 1024:512
+		check
+		write 12 00000000
+		report 1024:512
+		mark out 1024 512
+		check zero
+	END
+}
+
 test_balloon_size_is_checked() {
 	with_backend <<-'END'
 		ram 64M

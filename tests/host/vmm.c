@@ -208,7 +208,10 @@ static void cmd_fill(char **arg)
 	uint64_t page;
 
 	(void)arg;
-	for (page = LOW / PAGE; page < ram_size / PAGE; page++)
+	/* Nothing is written there, but it is there. */
+	for (page = 0; page < LOW / PAGE; page++)
+		((volatile uint8_t *)ram)[page * PAGE] = ram[page * PAGE];
+	for (; page < ram_size / PAGE; page++)
 		fill_page(page);
 	memset(away, 0, ram_size / PAGE);
 }
@@ -553,9 +556,10 @@ static void cmd_ring(char **arg)
 	ring_part(q, "kick", USER);
 }
 
+/* Optional queues follow without a hole: statistics, then reporting. */
 static int queues(void)
 {
-	return features & 2 ? 3 : 2;
+	return 2 + !!(features & 2) + !!(features & 0x20);
 }
 
 /* "start": as QEMU does when the driver is ready. */
@@ -925,6 +929,24 @@ static void cmd_statsback(char **arg)
 	wait_ring(2);
 }
 
+/* "report START:NR...": free pages; the guest may use them again at once. */
+static void cmd_report(char **arg)
+{
+	struct desc d[32];
+	unsigned int n = 0;
+
+	for (arg++; *arg; arg++) {
+		char *colon = strchr(*arg, ':');
+
+		*colon = 0;
+		d[n++] = (struct desc){ number(*arg) * PAGE,
+					number(colon + 1) * PAGE, 2, 0 };
+	}
+	offer(queues() - 1, d, n);
+	do_kick(queues() - 1);
+	wait_ring(queues() - 1);
+}
+
 /* "loop": a chain that never ends. "index N": a wrong available index. */
 static void cmd_loop(char **arg)
 {
@@ -1259,6 +1281,7 @@ static const struct {
 	{ "table", cmd_table },	{ "refuses", cmd_refuses },
 	{ "under-us", cmd_under_us }, { "timed", cmd_timed },
 	{ "same-after", cmd_same_after }, { "refill", cmd_refill },
+	{ "report", cmd_report },
 	{ "head", cmd_head },	{ "wild", cmd_wild },
 	{ "storm", cmd_storm },	{ "call", cmd_call },
 };

@@ -48,6 +48,8 @@
 			 BIT(VIRTIO_BALLOON_F_MUST_TELL_HOST) |	\
 			 BIT(VIRTIO_BALLOON_F_STATS_VQ) |	\
 			 BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |	\
+			 BIT(VIRTIO_BALLOON_F_PAGE_POISON) |	\
+			 BIT(VIRTIO_BALLOON_F_REPORTING) |	\
 			 BIT(BALLONET_F_RANGES))
 
 #define PROTOCOL_FEATURES (BIT(VU_PROTOCOL_F_MQ) |		\
@@ -77,6 +79,9 @@
 	X(bytes_freed)		\
 	X(interrupted)		\
 	X(stats)		\
+	X(reports)		\
+	X(report_kicks)		\
+	X(frames_reported)	\
 	X(ring_starts)		\
 	X(ring_stops)
 
@@ -195,6 +200,7 @@ enum role {
 	ROLE_INFLATE,
 	ROLE_DEFLATE,
 	ROLE_STATS,
+	ROLE_REPORT,
 };
 
 /**
@@ -380,6 +386,9 @@ int inflate_arrays(struct backend *b, struct ring *ring,
 		   struct fault *ret_fault);
 int inflate_requests(struct backend *b, struct ring *ring,
 		     struct fault *ret_fault);
+
+int inflate_reports(struct backend *b, struct ring *ring,
+		    struct fault *ret_fault);
 
 /* stats.c: statistics */
 const char *stats_tag_name(uint16_t tag);

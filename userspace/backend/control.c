@@ -51,6 +51,8 @@ static const struct {
 	{ VIRTIO_BALLOON_F_MUST_TELL_HOST, "must-tell-host" },
 	{ VIRTIO_BALLOON_F_STATS_VQ, "stats" },
 	{ VIRTIO_BALLOON_F_DEFLATE_ON_OOM, "deflate-on-oom" },
+	{ VIRTIO_BALLOON_F_PAGE_POISON, "page-poison" },
+	{ VIRTIO_BALLOON_F_REPORTING, "reporting" },
 	{ VRING_F_EVENT_IDX, "event-idx" },
 	{ BALLONET_F_RANGES, "ranges" },
 	{ BALLONET_F_EVENTS, "events" },

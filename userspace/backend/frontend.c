@@ -27,18 +27,59 @@
 typedef int (*handler)(struct backend *b, struct vu_msg *msg,
 		       union vu_payload *reply, struct fault *why);
 
+/* Puts a new descriptor, or none, in a ring's place for it. */
+static void replace_fd(struct backend *b, struct vu_msg *msg, const char *kind,
+		       uint32_t *id, int *fd)
+{
+	uint32_t old_id = *id;
+	int old = *fd;
+	int new = msg->payload.u64 & VU_VRING_NOFD ? -1 : vu_take_fd(msg, 0);
+
+	if (new >= 0)
+		(void)fcntl(new, F_SETFL,
+			    fcntl(new, F_GETFL) | O_NONBLOCK);
+	*id = new >= 0 ? keep_fd(b, kind, new) : 0;
+	*fd = new;
+	keep_drop(b, kind, old_id);
+	if (old >= 0)
+		close(old);
+}
+
+/* Takes a ring's kick away: it runs again when it gets a new one. */
+static void drop_kick(struct backend *b, unsigned int i)
+{
+	struct vu_msg no_fd = { .payload.u64 = VU_VRING_NOFD };
+
+	if (b->ring[i].running)
+		rings_stop(b, i);
+	replace_fd(b, &no_fd, "kick", &b->state->ring[i].kick_id,
+		   &b->ring[i].kick);
+}
+
+/*
+ * User-Mode Linux loses VU_F_PROTOCOL_FEATURES when a driver gives up a
+ * feature on its own, and then never says that a ring stops. But it asks for
+ * the features when it has deleted its rings, and at no time before.
+ */
 static int get_features(struct backend *b, struct vu_msg *msg,
 			union vu_payload *reply, struct fault *why)
 {
-	(void)b, (void)msg, (void)why;
+	unsigned int i;
+
+	(void)msg;
 	reply->u64 = DEVICE_FEATURES;
-	return 0;
+	if (b->state->features & BIT(VU_F_PROTOCOL_FEATURES))
+		return 0;
+	for (i = 0; i < NR_RINGS; i++)
+		drop_kick(b, i);
+	return rings_update(b, why);
 }
 
 static int set_features(struct backend *b, struct vu_msg *msg,
 			union vu_payload *reply, struct fault *why)
 {
 	uint64_t f = msg->payload.u64;
+	unsigned int i;
 
 	(void)reply;
 	if (f & ~DEVICE_FEATURES)
@@ -48,6 +89,10 @@ static int set_features(struct backend *b, struct vu_msg *msg,
 	/* A driver changes its mind only over a reset. */
 	if (f != b->state->features)
 		rings_stop_all(b);
+	/* Rings are enabled by a message of their own, or by their kick. */
+	if ((f ^ b->state->features) & BIT(VU_F_PROTOCOL_FEATURES))
+		for (i = 0; i < NR_RINGS; i++)
+			b->state->ring[i].enabled = false;
 	b->state->features = f;
 	b->state->has_features = true;
 	rings_set_roles(b);
@@ -172,37 +217,15 @@ static int set_vring_base(struct backend *b, struct vu_msg *msg,
 	return 0;
 }
 
-/* Puts a new descriptor, or none, in a ring's place for it. */
-static void replace_fd(struct backend *b, struct vu_msg *msg, const char *kind,
-		       uint32_t *id, int *fd)
-{
-	uint32_t old_id = *id;
-	int old = *fd;
-	int new = msg->payload.u64 & VU_VRING_NOFD ? -1 : vu_take_fd(msg, 0);
-
-	if (new >= 0)
-		(void)fcntl(new, F_SETFL,
-			    fcntl(new, F_GETFL) | O_NONBLOCK);
-	*id = new >= 0 ? keep_fd(b, kind, new) : 0;
-	*fd = new;
-	keep_drop(b, kind, old_id);
-	if (old >= 0)
-		close(old);
-}
-
 static int get_vring_base(struct backend *b, struct vu_msg *msg,
 			  union vu_payload *reply, struct fault *why)
 {
 	const struct vu_vring_state *p = &msg->payload.state;
-	struct vu_msg no_fd = { .payload.u64 = VU_VRING_NOFD };
 	int ret = ring_check(msg, p->index, why);
 
 	if (ret)
 		return ret;
-	if (b->ring[p->index].running)
-		rings_stop(b, p->index);
-	replace_fd(b, &no_fd, "kick", &b->state->ring[p->index].kick_id,
-		   &b->ring[p->index].kick);
+	drop_kick(b, p->index);
 	reply->state.index = p->index;
 	reply->state.num = b->state->ring[p->index].base;
 	return rings_update(b, why);
@@ -350,7 +373,7 @@ static const struct {
 	handler fn;
 	bool pause;
 } handlers[VU_NR_REQUESTS] = {
-	[VU_GET_FEATURES]	= { get_features, false },
+	[VU_GET_FEATURES]	= { get_features, true },
 	[VU_SET_FEATURES]	= { set_features, true },
 	[VU_SET_OWNER]		= { nothing, false },
 	[VU_RESET_OWNER]	= { reset_owner, true },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Frames that come and go: the standard's arrays of frame numbers, and the
- * requests of BALLONET_F_RANGES. All of it runs in the worker.
+ * Frames that come and go: the standard's arrays of frame numbers, the
+ * requests of BALLONET_F_RANGES, and reports of free pages. All of it runs in
+ * the worker.
  */
 
 #include "backend.h"
@@ -49,8 +50,9 @@ static int frames_move(struct backend *b, enum role role,
 		ret = discard_frames(&job, list);
 		count_add(b, discard_calls, job.calls);
 		count_add(b, bytes_freed, job.freed);
-		/* The driver may use its frames again without telling. */
-		if (!(b->state->features &
+		/* The driver may use these again without telling. */
+		if (role == ROLE_REPORT ||
+		    !(b->state->features &
 		      BIT(VIRTIO_BALLOON_F_MUST_TELL_HOST)))
 			discard_forget(&b->regions, list);
 	}
@@ -373,6 +375,27 @@ static void request_account(struct backend *b, enum role role,
 		count_add(b, frames_out, le64toh(rs->frames_done));
 }
 
+/*
+ * Looks at the next buffer. 1 if there is one; otherwise what a pass returns.
+ */
+static int buffer_next(struct backend *b, struct ring *ring,
+		       struct fault *ret_fault)
+{
+	struct vring *vr = &ring->vr;
+	int n, ret;
+
+	vring_kicks(vr, false);
+	n = vring_pending(vr, vr->last_avail, ret_fault);
+	if (n == 0) {
+		vring_kicks(vr, true);
+		n = vring_pending(vr, vr->last_avail, ret_fault);
+	}
+	if (n <= 0)
+		return n;
+	ret = vring_get(vr, vr->last_avail, &b->chain, ret_fault);
+	return ret ? ret : 1;
+}
+
 /**
  * inflate_requests() - serve a ring of requests
  * @b:		the back-end
@@ -392,19 +415,9 @@ int inflate_requests(struct backend *b, struct ring *ring,
 	uint32_t len = 0;
 	int n, ret;
 
-	vring_kicks(&ring->vr, false);
-	n = vring_pending(&ring->vr, ring->vr.last_avail, ret_fault);
-	if (n == 0) {
-		vring_kicks(&ring->vr, true);
-		return vring_pending(&ring->vr, ring->vr.last_avail,
-				     ret_fault);
-	}
-	if (n < 0)
+	n = buffer_next(b, ring, ret_fault);
+	if (n <= 0)
 		return n;
-	ret = vring_get(&ring->vr, ring->vr.last_avail, &b->chain, ret_fault);
-	if (ret)
-		return ret;
-
 	if (b->chain.write_len >= sizeof(rs)) {
 		ret = request_do(b, ring->role, &rs);
 		if (ret)
@@ -416,5 +429,73 @@ int inflate_requests(struct backend *b, struct ring *ring,
 		count(b, requests_bad);
 	}
 	vring_put(&ring->vr, b->chain.head, len);
+	return 1;
+}
+
+/*
+ * Reports of free pages (VIRTIO 1.3, 5.5.6.7)
+ */
+
+/* Puts the whole frames of a report into the batch. */
+static void report_collect(struct backend *b)
+{
+	const struct vring_chain *c = &b->chain;
+	unsigned int i;
+
+	b->batch.nr = 0;
+	for (i = c->nr_read; i < c->nr; i++) {
+		const struct vring_seg *s = &c->seg[i];
+		uint64_t from = (s->addr + FRAME_SIZE - 1) >> FRAME_SHIFT;
+		uint64_t to = (s->addr + s->len) >> FRAME_SHIFT;
+
+		if (region_covers(&b->regions, s->addr, s->len) && from < to)
+			(void)frames_add_range(&b->batch, from, to - from);
+	}
+}
+
+/*
+ * A guest that checks free pages for a pattern must find it: then nothing
+ * may be done with them.
+ */
+static bool report_allowed(struct backend *b)
+{
+	const uint32_t *poison = &b->state->config.poison_val;
+
+	if (b->state->features & BIT(VIRTIO_BALLOON_F_PAGE_POISON) &&
+	    __atomic_load_n(poison, __ATOMIC_RELAXED))
+		return false;
+	return !guard_refuses(b);
+}
+
+/**
+ * inflate_reports() - serve the ring of free page reports
+ * @b:		the back-end
+ * @ring:	reporting_vq
+ * @ret_fault:	what is malformed
+ *
+ * The pages are the guest's again as soon as the buffer is.
+ *
+ * Return: as inflate_arrays().
+ */
+int inflate_reports(struct backend *b, struct ring *ring,
+		    struct fault *ret_fault)
+{
+	struct discard job;
+	int n, ret = 0;
+
+	n = buffer_next(b, ring, ret_fault);
+	if (n <= 0)
+		return n;
+	report_collect(b);
+	frames_merge(&b->batch);
+	if (report_allowed(b))
+		ret = frames_move(b, ROLE_REPORT, &b->batch, &job);
+	if (ret == -EINTR)
+		return ret;
+	if (ret)
+		count(b, discard_errors);
+	count(b, reports);
+	count_add(b, frames_reported, list_frames(&b->batch));
+	vring_put(&ring->vr, b->chain.head, 0);
 	return 1;
 }

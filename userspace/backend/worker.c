@@ -53,6 +53,8 @@ static int ring_pass(struct backend *b, struct ring *ring,
 		return inflate_arrays(b, ring, ret_fault);
 	case ROLE_STATS:
 		return stats_serve(b, ring, ret_fault);
+	case ROLE_REPORT:
+		return inflate_reports(b, ring, ret_fault);
 	case ROLE_NONE:
 		break;
 	}
@@ -99,7 +101,12 @@ static void kick_take(struct backend *b, uint32_t i)
 	/* The ring may have been stopped since, its descriptor closed. */
 	if (i >= NR_RINGS || !b->ring[i].running)
 		return;
-	if (read(b->ring[i].kick, &n, sizeof(n)) > 0)
+	if (read(b->ring[i].kick, &n, sizeof(n)) <= 0)
+		return;
+	/* Reports come by themselves and would blur the count. */
+	if (b->ring[i].role == ROLE_REPORT)
+		count(b, report_kicks);
+	else
 		count(b, kicks);
 }
 
