@@ -254,7 +254,7 @@ static void on_process_end(void *userdata, int events)
 {
 	struct vm *vm = userdata;
 	char text[64];
-	bool gave_up;
+	bool gave_up, alive;
 
 	(void)events;
 	/* What it had stored before it died counts. */
@@ -265,9 +265,10 @@ static void on_process_end(void *userdata, int events)
 	fd_close(&vm->pidfd);
 	link_close(&vm->link);
 	alarm_clear(vm->alarm);
-	if (!vmm_alive(vm) || gave_up) {
+	alive = vmm_alive(vm);
+	if (!alive || gave_up) {
 		log_info("%s: back-end %d %s, %s", vm->name, (int)vm->pid,
-			 text, gave_up ? "giving up its VMM" : "VMM is gone");
+			 text, alive ? "giving up its VMM" : "VMM is gone");
 		vm->pid = 0;
 		vm_end(vm);
 		return;
