@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Blocks of guest memory: taken from the page allocator, marked as out of use
- * for everybody who walks pages (dumps, hot-unplug), and given back.
+ * for everybody who walks pages (dumps, hot-unplug), and given back. A block
+ * of one frame is frame.c's.
  *
  * Blocks are not compound pages, so that one can be split.
  */
@@ -13,13 +14,10 @@
 
 /*
  * A block that is not there is not worth any work: not even background
- * reclaim or compaction. A single frame may be, once: that is how clean cache
- * becomes free. Neither dips into reserves, nor makes anything be killed.
+ * reclaim or compaction.
  */
 #define GFP_BLOCK \
 	((GFP_HIGHUSER & ~__GFP_RECLAIM) | __GFP_NOWARN | __GFP_NOMEMALLOC)
-#define GFP_FRAME \
-	(GFP_HIGHUSER | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC)
 
 static void block_account(struct ballonet *bal, struct page *page, long nr)
 {
@@ -31,6 +29,17 @@ static void block_account(struct ballonet *bal, struct page *page, long nr)
 	 */
 	if (!bal->deflate_on_oom)
 		adjust_managed_page_count(page, -nr);
+}
+
+static void block_release(struct ballonet *bal, struct page *page,
+			  unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1U << order; i++)
+		__ClearPageOffline(page + i);
+	set_page_private(page, 0);
+	block_account(bal, page, -(1L << order));
 }
 
 /**
@@ -46,7 +55,9 @@ struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
 	struct page *page;
 	unsigned int i;
 
-	page = alloc_pages(order ? GFP_BLOCK : GFP_FRAME, order);
+	if (!order)
+		return ballonet_frame_take();
+	page = alloc_pages(GFP_BLOCK, order);
 	if (!page)
 		return NULL;
 	set_page_private(page, order);
@@ -75,28 +86,29 @@ unsigned int ballonet_block_order(const struct page *page)
 void ballonet_block_give(struct ballonet *bal, struct page *page)
 {
 	unsigned int order = ballonet_block_order(page);
-	unsigned int i;
 
-	for (i = 0; i < 1U << order; i++)
-		__ClearPageOffline(page + i);
-	set_page_private(page, 0);
-	block_account(bal, page, -(1L << order));
+	if (!order) {
+		ballonet_frame_give(page);
+		return;
+	}
+	block_release(bal, page, order);
 	__free_pages(page, order);
 }
 
 /**
  * ballonet_block_split() - make single frames of a block
+ * @bal:	the balloon
  * @page:	its first page; not on any list
  * @frames:	gets them at its end
  */
-void ballonet_block_split(struct page *page, struct list_head *frames)
+void ballonet_block_split(struct ballonet *bal, struct page *page,
+			  struct list_head *frames)
 {
 	unsigned int order = ballonet_block_order(page);
 	unsigned int i;
 
+	block_release(bal, page, order);
 	split_page(page, order);
-	for (i = 0; i < 1U << order; i++) {
-		set_page_private(page + i, 0);
+	for (i = 0; i < 1U << order; i++)
 		list_add_tail(&page[i].lru, frames);
-	}
 }

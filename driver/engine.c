@@ -4,6 +4,7 @@
  * should have and moves pages, until they agree or something is in the way.
  * It never waits: an answer, a new target or a timer runs it again.
  */
+#include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -20,6 +21,9 @@
 #define SILENT_MS		10000
 /* Removal gives the host this long to take part. */
 #define DRAIN_MS		5000
+/* Between two looks for a frame that is being moved. */
+#define RELEASE_MS		1
+#define RETRY_MOVED_MS		10
 /* Between two tries of an inflate that was stopped, doubling. */
 #define RETRY_MIN_MS		500
 #define RETRY_MAX_MS		4000
@@ -59,23 +63,17 @@ u64 ballonet_engine_actual(struct ballonet *bal)
 	return frames + READ_ONCE(bal->deflateq.in_flight_frames);
 }
 
-static struct list_head *held_list(struct ballonet *bal, struct page *page,
-				   u64 **ret_count)
-{
-	unsigned int i = ballonet_block_order(page) == bal->huge_order ? 0 : 1;
-
-	*ret_count = &bal->held_blocks[i];
-	return &bal->held[i];
-}
-
 static void hold(struct ballonet *bal, struct page *page)
 {
+	bool huge = ballonet_block_order(page);
 	unsigned long flags;
-	u64 *count;
 
+	if (!huge)
+		ballonet_frame_hold(bal, page);
 	spin_lock_irqsave(&bal->lock, flags);
-	list_add(&page->lru, held_list(bal, page, &count));
-	++*count;
+	if (huge)
+		list_add(&page->lru, &bal->held);
+	bal->held_blocks[huge ? 0 : 1]++;
 	spin_unlock_irqrestore(&bal->lock, flags);
 }
 
@@ -104,6 +102,10 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 			"host's answer to a request of %u frames, %u bytes long, makes no sense; unbind and bind the driver\n",
 			rq->frames, rq->len);
 		state_set(bal, BALLONET_BROKEN);
+		return;
+	}
+	if (rq->single) {
+		ballonet_frame_answered(bal, q, rq, rc);
 		return;
 	}
 	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
@@ -294,30 +296,55 @@ static enum ballonet_state inflate(struct ballonet *bal, u64 need)
 	return state;
 }
 
-/* A block of at most @need frames, split off a larger one if there is none. */
-static struct page *unhold(struct ballonet *bal, u64 need)
+static struct page *unhold_huge(struct ballonet *bal)
 {
-	struct page *page = NULL;
+	struct page *page;
 	unsigned long flags;
-	unsigned int i;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	if (!bal->held_blocks[1] && bal->held_blocks[0] &&
-	    !(need >> bal->huge_order)) {
-		page = list_first_entry(&bal->held[0], struct page, lru);
-		list_del(&page->lru);
-		bal->held_blocks[0]--;
-		ballonet_block_split(page, &bal->held[1]);
-		bal->held_blocks[1] += 1ULL << bal->huge_order;
-	}
-	i = bal->held_blocks[0] && need >> bal->huge_order ? 0 : 1;
-	page = list_first_entry_or_null(&bal->held[i], struct page, lru);
+	page = list_first_entry_or_null(&bal->held, struct page, lru);
 	if (page) {
 		list_del(&page->lru);
-		bal->held_blocks[i]--;
+		bal->held_blocks[0]--;
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
 	return page;
+}
+
+static struct page *unhold_frame(struct ballonet *bal)
+{
+	struct page *page = ballonet_frame_unhold(bal);
+	unsigned long flags;
+
+	if (page) {
+		spin_lock_irqsave(&bal->lock, flags);
+		bal->held_blocks[1]--;
+		spin_unlock_irqrestore(&bal->lock, flags);
+	}
+	return page;
+}
+
+/* A block of at most @need frames, split off a larger one if there is none. */
+static struct page *unhold(struct ballonet *bal, u64 need)
+{
+	struct page *page = NULL, *next;
+	LIST_HEAD(frames);
+
+	if (need >> bal->huge_order)
+		page = unhold_huge(bal);
+	if (!page)
+		page = unhold_frame(bal);
+	if (page || bal->held_blocks[1])
+		return page;
+	page = unhold_huge(bal);
+	if (!page)
+		return NULL;
+	ballonet_block_split(bal, page, &frames);
+	list_for_each_entry_safe(page, next, &frames, lru) {
+		list_del(&page->lru);
+		hold(bal, page);
+	}
+	return unhold_frame(bal);
 }
 
 static void deflate(struct ballonet *bal, u64 need)
@@ -368,6 +395,9 @@ static enum ballonet_state move(struct ballonet *bal)
 	have = held + READ_ONCE(bal->inflateq.in_flight_frames);
 
 	if (have > want) {
+		/* No deflate of a frame whose inflate is not answered. */
+		if (READ_ONCE(bal->unanswered))
+			return BALLONET_DEFLATING;
 		/* Not at once again, or a host that fails is asked for ever. */
 		if (bal->deflate_failed) {
 			bal->deflate_failed = false;
@@ -409,6 +439,9 @@ static unsigned int engine_pass(struct ballonet *bal)
 	default:
 		bal->retry_ms = RETRY_MIN_MS;
 	}
+	/* All that is left is being moved. */
+	if (state == BALLONET_DEFLATING && queues_idle(bal))
+		next = RETRY_MOVED_MS;
 	if (!queues_idle(bal)) {
 		if (silent(bal))
 			state = BALLONET_SILENT;
@@ -443,8 +476,8 @@ void ballonet_engine_init(struct ballonet *bal)
 	mutex_init(&bal->pass);
 	INIT_DELAYED_WORK(&bal->engine, engine_work);
 	init_waitqueue_head(&bal->answer_wq);
-	INIT_LIST_HEAD(&bal->held[0]);
-	INIT_LIST_HEAD(&bal->held[1]);
+	INIT_LIST_HEAD(&bal->held);
+	ballonet_frames_init(bal);
 	bal->ceiling = U64_MAX;
 	bal->retry_ms = RETRY_MIN_MS;
 }
@@ -523,6 +556,11 @@ void ballonet_engine_release(struct ballonet *bal)
 
 	/* A kick that was on its way when the drain began. */
 	cancel_delayed_work_sync(&bal->engine);
-	while ((page = unhold(bal, U64_MAX)))
-		give(bal, page);
+	while (held_frames(bal)) {
+		page = unhold(bal, U64_MAX);
+		if (page)
+			give(bal, page);
+		else	/* Compaction has it, and returns it. */
+			msleep(RELEASE_MS);
+	}
 }

@@ -24,6 +24,7 @@
 #define _BALLONET_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/balloon.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -85,10 +86,20 @@ enum ballonet_state {
 };
 
 /**
+ * struct ballonet_waiter - somebody who waits for an answer, on his stack
+ * @rc:		-EINPROGRESS until there is one
+ */
+struct ballonet_waiter {
+	int rc;
+};
+
+/**
  * struct ballonet_rq - a request to the host and the blocks it is about
  * @node:	in idle or answered of its queue; nowhere while in flight
  * @blocks:	pages, first ones of blocks, through page->lru
- * @frames:	in @blocks
+ * @single:	or one page, on no list of ours, with a reference
+ * @waiter:	who waits for the answer about @single. ballonet.lock
+ * @frames:	in @blocks, or 1
  * @ranges:	in @out
  * @len:	bytes the host wrote, once answered
  * @sent:	jiffies when it went
@@ -101,6 +112,8 @@ enum ballonet_state {
 struct ballonet_rq {
 	struct list_head node;
 	struct list_head blocks;
+	struct page *single;
+	struct ballonet_waiter *waiter;
 	unsigned int frames;
 	unsigned int ranges;
 	unsigned int len;
@@ -119,7 +132,7 @@ struct ballonet_rq {
  * @answered:	requests that came back
  * @in_flight:	how many the host has
  * @in_flight_frames: in all of them
- * @last_id:	of the newest request. Engine
+ * @last_id:	of the newest request
  * @rqs:	all requests
  */
 struct ballonet_queue {
@@ -131,7 +144,7 @@ struct ballonet_queue {
 	struct list_head answered;
 	unsigned int in_flight;
 	u64 in_flight_frames;
-	u64 last_id;
+	atomic64_t last_id;
 	struct ballonet_rq rqs[BALLONET_RQS];
 };
 
@@ -179,12 +192,14 @@ struct ballonet_stat {
  * @floor:	frames of available memory that inflating leaves the guest
  * @ceiling:	frames at most, until @ceiling_until
  * @ceiling_until: jiffies; no ceiling if @ceiling is U64_MAX
- * @held:	blocks with the host: [0] huge, [1] single frames
- * @held_blocks: in each of @held
+ * @held:	huge blocks with the host
+ * @held_blocks: [0] in @held, [1] in @frames
+ * @unanswered:	moved frames that the host owes an answer for
  * @given:	frames that went back to the guest, ever
  * @state:	for sysfs
  * @report_done:	the host answered the report that is out
  * @reset:	the device was reset: what it had is the guest's
+ * @frames:	single frames with the host. Its lock is the kernel's
  * @oom_nb:	in the kernel's OOM notifier chain
  */
 struct ballonet {
@@ -223,13 +238,15 @@ struct ballonet {
 	u64 floor;
 	u64 ceiling;
 	unsigned long ceiling_until;
-	struct list_head held[2];
+	struct list_head held;
 	u64 held_blocks[2];
+	unsigned int unanswered;
 	u64 given;
 	enum ballonet_state state;
 	bool report_done;
 	bool reset;
 
+	struct balloon_dev_info frames;
 	struct notifier_block oom_nb;
 };
 
@@ -237,7 +254,17 @@ struct ballonet {
 struct page *ballonet_block_take(struct ballonet *bal, unsigned int order);
 void ballonet_block_give(struct ballonet *bal, struct page *page);
 unsigned int ballonet_block_order(const struct page *page);
-void ballonet_block_split(struct page *page, struct list_head *frames);
+void ballonet_block_split(struct ballonet *bal, struct page *page,
+			  struct list_head *frames);
+
+/* frame.c */
+void ballonet_frames_init(struct ballonet *bal);
+struct page *ballonet_frame_take(void);
+void ballonet_frame_give(struct page *page);
+void ballonet_frame_hold(struct ballonet *bal, struct page *page);
+struct page *ballonet_frame_unhold(struct ballonet *bal);
+void ballonet_frame_answered(struct ballonet *bal, struct ballonet_queue *q,
+			     struct ballonet_rq *rq, int rc);
 
 /* request.c */
 int ballonet_queue_init(struct ballonet *bal, struct ballonet_queue *q,
@@ -250,6 +277,8 @@ struct ballonet_rq *ballonet_rq_get(struct ballonet_queue *q);
 void ballonet_rq_put(struct ballonet_queue *q, struct ballonet_rq *rq);
 bool ballonet_rq_add(struct ballonet *bal, struct ballonet_rq *rq,
 		     struct page *page);
+void ballonet_rq_add_single(struct ballonet *bal, struct ballonet_rq *rq,
+			    struct page *page);
 int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq);
 struct ballonet_rq *ballonet_rq_answered(struct ballonet_queue *q);
 int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,

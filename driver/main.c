@@ -118,6 +118,7 @@ static int device_up(struct ballonet *bal)
 
 	bal->deflate_on_oom =
 		virtio_has_feature(bal->vdev, VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
+	ballonet_balloon_adjust(&bal->frames, !bal->deflate_on_oom);
 	limits_read(bal);
 	rc = vqs_find(bal);
 	if (rc)

@@ -66,12 +66,18 @@ void ballonet_queue_deinit(struct ballonet_queue *q)
  */
 void ballonet_queue_reset(struct ballonet_queue *q)
 {
+	unsigned long flags;
 	unsigned int i;
 
+	spin_lock_irqsave(&q->lock, flags);
 	if (q->vq)
 		while (virtqueue_detach_unused_buf(q->vq))
 			;
 	q->vq = NULL;
+	spin_unlock_irqrestore(&q->lock, flags);
+	for (i = 0; i < BALLONET_RQS; i++)
+		if (q->rqs[i].single)
+			ballonet_frame_answered(q->bal, q, &q->rqs[i], -ENODEV);
 	q->in_flight = 0;
 	q->in_flight_frames = 0;
 	INIT_LIST_HEAD(&q->idle);
@@ -220,6 +226,17 @@ static bool rq_add_range(struct ballonet *bal, struct ballonet_rq *rq,
 	return true;
 }
 
+static bool rq_add(struct ballonet *bal, struct ballonet_rq *rq, u64 start,
+		   unsigned int nr)
+{
+	bool room = bal->ranges ? rq_add_range(bal, rq, start, nr) :
+				  rq_add_frames(rq, start, nr);
+
+	if (room)
+		rq->frames += nr;
+	return room;
+}
+
 /**
  * ballonet_rq_add() - put a block into a request
  * @bal:	the balloon
@@ -231,16 +248,25 @@ static bool rq_add_range(struct ballonet *bal, struct ballonet_rq *rq,
 bool ballonet_rq_add(struct ballonet *bal, struct ballonet_rq *rq,
 		     struct page *page)
 {
-	unsigned int nr = 1U << ballonet_block_order(page);
-	u64 start = page_to_pfn(page);
-	bool room = bal->ranges ? rq_add_range(bal, rq, start, nr) :
-				  rq_add_frames(rq, start, nr);
-
-	if (!room)
+	if (!rq_add(bal, rq, page_to_pfn(page),
+		    1U << ballonet_block_order(page)))
 		return false;
-	rq->frames += nr;
 	list_add_tail(&page->lru, &rq->blocks);
 	return true;
+}
+
+/**
+ * ballonet_rq_add_single() - put a page that is on somebody's list into a
+ * request
+ * @bal:	the balloon
+ * @rq:		an empty request
+ * @page:	the page; the caller's reference becomes the request's
+ */
+void ballonet_rq_add_single(struct ballonet *bal, struct ballonet_rq *rq,
+			    struct page *page)
+{
+	rq_add(bal, rq, page_to_pfn(page), 1);
+	rq->single = page;
 }
 
 /**
@@ -255,6 +281,7 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 	struct scatterlist out, in, *sgs[] = { &out, &in };
 	struct ballonet_request *req = rq->out;
 	unsigned int nr_in = 0;
+	struct virtqueue *vq;
 	unsigned long flags;
 	bool notify = false;
 	int rc;
@@ -263,7 +290,7 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 		req->type = cpu_to_le16(q->type);
 		req->reserved = 0;
 		req->nr_ranges = cpu_to_le32(rq->ranges);
-		req->id = cpu_to_le64(++q->last_id);
+		req->id = cpu_to_le64(atomic64_inc_return(&q->last_id));
 		memset(rq->answer, 0, sizeof(*rq->answer));
 		sg_init_one(&out, req, struct_size(req, ranges, rq->ranges));
 		sg_init_one(&in, rq->answer, sizeof(*rq->answer));
@@ -273,17 +300,19 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 	}
 
 	spin_lock_irqsave(&q->lock, flags);
-	rc = virtqueue_add_sgs(q->vq, sgs, 1, nr_in, rq, GFP_ATOMIC);
+	vq = q->vq;
+	rc = vq ? virtqueue_add_sgs(vq, sgs, 1, nr_in, rq, GFP_ATOMIC) :
+		  -ENODEV;
 	if (!rc) {
 		q->in_flight++;
 		q->in_flight_frames += rq->frames;
 		/* Zero means: not sent. */
 		rq->sent = jiffies | 1;
-		notify = virtqueue_kick_prepare(q->vq);
+		notify = virtqueue_kick_prepare(vq);
 	}
 	spin_unlock_irqrestore(&q->lock, flags);
 	if (notify)
-		virtqueue_notify(q->vq);
+		virtqueue_notify(vq);
 	return rc;
 }
 

@@ -5,3 +5,4 @@ probe = $(if $(shell grep -sw $(1) $(srctree)/include/linux/$(2)),-D$(3))
 
 ccflags-y += $(call probe,PGSCAN_DIRECT,mmzone.h,BALLONET_HAVE_NODE_PGSCAN)
 ccflags-y += $(call probe,NR_BALLOON_PAGES,mmzone.h,BALLONET_HAVE_NODE_BALLOON)
+ccflags-y += $(call probe,balloon_page_finalize,balloon_compaction.h,BALLONET_HAVE_BALLOON_FINALIZE)

@@ -5,6 +5,8 @@
  *	memload touch MIB	write to that much memory, give it back, end
  *	memload fill MIB	fill that much with known data and stay; returns
  *				when it is filled
+ *	memload holes MIB	as fill, but give every other page back, so that
+ *				what is free is in pieces
  *	memload check		read back every byte of what fill wrote, write
  *				new data; fails if a byte differs
  *	memload drop		end the filler and free its memory
@@ -32,6 +34,7 @@
 struct load {
 	uint64_t *words;
 	size_t pages;
+	size_t step;	/* from one page in use to the next */
 	uint64_t round;
 };
 
@@ -69,7 +72,7 @@ static int load_map(struct load *load, const char *mib)
 static void load_fill(struct load *load)
 {
 	load->round++;
-	for (size_t page = 0; page < load->pages; page++)
+	for (size_t page = 0; page < load->pages; page += load->step)
 		for (size_t i = 0; i < PAGE_WORDS; i++)
 			load->words[page * PAGE_WORDS + i] =
 				word_at(load, page, i);
@@ -96,7 +99,8 @@ static void load_check(struct load *load, FILE *answer)
 	size_t bad = 0;
 
 	/* A page each is enough to see a pattern; a thousand hide it. */
-	for (size_t page = 0; page < load->pages && bad < 8; page++)
+	for (size_t page = 0; page < load->pages && bad < 8;
+	     page += load->step)
 		bad += page_check(load, page, answer);
 	if (bad)
 		fprintf(answer, "differs\n");
@@ -131,9 +135,17 @@ static int serve(struct load *load)
 	}
 }
 
-static int fill(const char *mib)
+static void load_drop_others(struct load *load)
 {
-	struct load load = { 0 };
+	for (size_t page = 0; page < load->pages; page++)
+		if (page % load->step)
+			madvise(load->words + page * PAGE_WORDS, PAGE_SIZE,
+				MADV_DONTNEED);
+}
+
+static int fill(const char *mib, size_t step)
+{
+	struct load load = { .step = 1 };
 	int fds[2];
 	char done;
 
@@ -152,6 +164,8 @@ static int fill(const char *mib)
 		if (load_map(&load, mib))
 			return 1;
 		load_fill(&load);
+		load.step = step;
+		load_drop_others(&load);
 		if (write(fds[1], "", 1) != 1)
 			return 1;
 		close(fds[1]);
@@ -208,10 +222,12 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "touch"))
 		return touch(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "fill"))
-		return fill(argv[2]);
+		return fill(argv[2], 1);
+	if (argc == 3 && !strcmp(argv[1], "holes"))
+		return fill(argv[2], 2);
 	if (argc == 2 && (!strcmp(argv[1], "check") ||
 			  !strcmp(argv[1], "drop")))
 		return ask_filler(argv[1]);
-	fprintf(stderr, "usage: memload touch|fill MIB | check | drop\n");
+	fprintf(stderr, "usage: memload touch|fill|holes MIB | check | drop\n");
 	return 2;
 }

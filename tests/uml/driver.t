@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The driver's behaviour, at native speed: ballonet.ko in User-Mode Linux with
-# the real back-end.
+# the real back-end. driver-debug.t runs it on the debug kernel.
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
 
+kernel=${UML_KERNEL:-uml}
+
 test_the_driver_loads() {
 	backend_start vm
-	guest_start vm uml "socket=$WORK/vm.sock" || return
+	guest_start vm "$kernel" "socket=$WORK/vm.sock" || return
 	check driver_load vm ballonet
 	within 5 knob_is vm state idle
 	eq "$(vm_status vm state)" running "the back-end's state"
 	eq "$(vm_status vm 'features | sort | join(" ")')" \
-		"deflate-on-oom event-idx must-tell-host ranges stats" features
+		"deflate-on-oom event-idx must-tell-host ranges reporting stats" features
 }
 
 test_what_the_host_takes_is_freed_and_data_stays() {
@@ -131,6 +133,22 @@ test_demand_against_a_full_balloon_kills_nobody() {
 	within 10 knob_is vm actual 0
 }
 
+test_frames_of_a_fragmented_guest_can_be_moved() {
+	check guest vm memload holes 420
+	check balloon_set vm vhost $((192 * MIB))
+	within 20 knob_is vm actual $((192 * MIB))
+	# Some have been, when the kernel compacted by itself.
+	check guest vm 'echo 1 >/proc/sys/vm/compact_memory'
+	at_least "$(guest vm "sed -n 's/^balloon_migrate //p' /proc/vmstat")" \
+		100 "frames moved by compaction"
+	check guest vm memload check
+	eq "$(knob vm actual)" $((192 * MIB)) actual
+	check balloon_set vm vhost 0
+	within 20 knob_is vm actual 0
+	check guest vm memload check
+	check guest vm memload drop
+}
+
 test_statistics_reach_the_host() {
 	local total
 
@@ -173,6 +191,15 @@ test_unload_in_the_middle_of_a_move() {
 	at_least "$(meminfo vm MemFree)" $((free - 2 * MIB)) MemFree
 }
 
+test_nothing_leaks() {
+	local leaks=/sys/kernel/debug/kmemleak
+
+	guest vm test -e $leaks || { skip "no kmemleak in $kernel"; return; }
+	# A block is a leak when two scans found nobody who points to it.
+	check guest vm "echo scan > $leaks; sleep 6; echo scan > $leaks"
+	eq "$(guest vm "grep -A20 ballonet $leaks")" "" "what kmemleak found"
+}
+
 test_the_log_is_clean() {
 	guest_stop vm
 	within 5 gone "${backend_pids[vm]}"
@@ -182,7 +209,7 @@ test_a_gibibyte_takes_at_most_four_notifications() {
 	local kicks config
 
 	backend_start big
-	guest_start big uml mem=2G "socket=$WORK/big.sock" || return
+	guest_start big "$kernel" mem=2G "socket=$WORK/big.sock" || return
 	check driver_load big ballonet
 	within 5 knob_is big state idle
 	kicks=$(counter big kicks)

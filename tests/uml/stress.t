@@ -6,12 +6,12 @@
 # balloon moves at random, from both sides, and the back-end is killed and
 # started again by ballonetd.
 #
-# STRESS_SECONDS for each driver (default 45), STRESS_SEED to repeat a run.
+# STRESS_SECONDS for each guest (default 30), STRESS_SEED to repeat a run.
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
 
-seconds=${STRESS_SECONDS:-45}
+seconds=${STRESS_SECONDS:-30}
 RANDOM=${STRESS_SEED:=$RANDOM}
 run=$WORK/run
 
@@ -25,7 +25,7 @@ backend_pid() {
 
 # disturb NAME DRIVER - one random thing
 disturb() {
-	local name=$1 driver=$2
+	local name=$1 driver=$2 pid
 
 	case $((RANDOM % 8)) in
 	[0-3])	manager set "$name" --balloon \
@@ -34,7 +34,7 @@ disturb() {
 			knob "$name" target $((RANDOM % 320))M ;;
 	5)	guest "$name" memload touch $((1 + RANDOM % 64)) ;;
 	6)	# It may be on its way up from the last time.
-		kill -KILL $(backend_pid "$name") 2>/dev/null &&
+		pid=$(backend_pid "$name") && kill -KILL "$pid" &&
 			kills=$((kills + 1)) ;;
 	7)	sleep 0.$((RANDOM % 5)) ;;
 	esac
@@ -66,7 +66,7 @@ stress() {
 	check guest "$name" memload drop
 	check guest "$name" rmmod "$driver"
 	guest_stop "$name"
-	within 5 manager remove "$name"
+	within 5 manager remove "$name" >/dev/null
 }
 
 test_the_manager_starts() {
@@ -81,6 +81,10 @@ test_the_manager_starts() {
 
 test_ballonet_loses_no_byte() {
 	stress uml ballonet
+}
+
+test_ballonet_loses_no_byte_on_the_debug_kernel() {
+	stress uml-debug ballonet
 }
 
 test_virtio_balloon_loses_no_byte_with_our_back_end() {

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's list of balloon pages, as the newest kernels have it: the
+ * driver's migratepage() only tells the host. Before linux/balloon.h came, it
+ * also had to do the kernel's accounting.
+ */
+#ifndef _BALLONET_COMPAT_LINUX_BALLOON_H
+#define _BALLONET_COMPAT_LINUX_BALLOON_H
+
+#if __has_include_next(<linux/balloon.h>)
+#include_next <linux/balloon.h>
+
+/**
+ * ballonet_balloon_init() - an empty list
+ * @info:	the list
+ */
+static inline void ballonet_balloon_init(struct balloon_dev_info *info)
+{
+	balloon_devinfo_init(info);
+}
+
+/**
+ * ballonet_balloon_adjust() - whether MemTotal follows the balloon
+ * @info:	the list, empty
+ * @adjust:	whether
+ */
+static inline void ballonet_balloon_adjust(struct balloon_dev_info *info,
+					   bool adjust)
+{
+	info->adjust_managed_page_count = adjust;
+}
+
+static inline void ballonet_balloon_enqueue(struct balloon_dev_info *info,
+					    struct page *page, bool adjust)
+{
+	balloon_page_enqueue(info, page);
+}
+
+static inline void ballonet_balloon_dequeued(struct page *page, bool adjust)
+{
+}
+
+static inline void ballonet_balloon_migrated(struct balloon_dev_info *info,
+					     struct page *newpage,
+					     struct page *page, bool adjust)
+{
+}
+
+#else
+#include <linux/balloon_compaction.h>
+#include <linux/mm.h>
+#include <linux/vmstat.h>
+
+static inline void ballonet_balloon_init(struct balloon_dev_info *info)
+{
+	balloon_devinfo_init(info);
+}
+
+static inline void ballonet_balloon_adjust(struct balloon_dev_info *info,
+					   bool adjust)
+{
+}
+
+static inline void ballonet_balloon_enqueue(struct balloon_dev_info *info,
+					    struct page *page, bool adjust)
+{
+	if (adjust)
+		adjust_managed_page_count(page, -1);
+	balloon_page_enqueue(info, page);
+}
+
+static inline void ballonet_balloon_dequeued(struct page *page, bool adjust)
+{
+	if (adjust)
+		adjust_managed_page_count(page, 1);
+}
+
+/* One reference on each page is the list's; @page is isolated from it. */
+static inline void ballonet_balloon_migrated(struct balloon_dev_info *info,
+					     struct page *newpage,
+					     struct page *page, bool adjust)
+{
+	unsigned long flags;
+
+	get_page(newpage);
+	if (adjust && page_zone(page) != page_zone(newpage)) {
+		adjust_managed_page_count(page, 1);
+		adjust_managed_page_count(newpage, -1);
+	}
+	spin_lock_irqsave(&info->pages_lock, flags);
+	balloon_page_insert(info, newpage);
+	info->isolated_pages--;
+#ifdef CONFIG_BALLOON_COMPACTION
+	__count_vm_event(BALLOON_MIGRATE);
+#endif
+#ifdef BALLONET_HAVE_BALLOON_FINALIZE
+	balloon_page_finalize(page);
+#else
+	balloon_page_delete(page);
+#endif
+	spin_unlock_irqrestore(&info->pages_lock, flags);
+	put_page(page);
+}
+#endif
+
+#ifndef MIGRATEPAGE_SUCCESS
+#define MIGRATEPAGE_SUCCESS 0
+#endif
+
+#endif
