@@ -572,6 +572,22 @@ test_bad_socket_paths_are_named() {
 	path_error "" "limit 1 to 107"
 }
 
+test_privileges_are_given_up() {
+	local status
+
+	case $BIN in
+	*/san/*)	skip "sanitizers need system calls of their own"; return ;;
+	esac
+	backend_start vm || return
+	status=$(cat "/proc/${backend_pids[vm]}/status")
+	eq "$(awk '/^Seccomp:/ { print $2 }' <<<"$status")" 2 "seccomp"
+	eq "$(awk '/^NoNewPrivs:/ { print $2 }' <<<"$status")" 1 "no_new_privs"
+	# CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE, to look at the VMM's process
+	eq $((0x$(awk '/^CapEff:/ { print $2 }' <<<"$status") &
+		~(1 << 2 | 1 << 19))) 0 "other capabilities"
+	backend_stop vm
+}
+
 test_the_command_line_is_checked() {
 	local out
 

@@ -410,6 +410,10 @@ void keep_all(struct backend *b);
 int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 		unsigned int nr, struct fault *ret_fault);
 
+/* sandbox.c: what this process may do */
+void sandbox_drop(void);
+int sandbox_enter(struct fault *ret_fault);
+
 /* control.c: the Varlink interface */
 int control_init(struct backend *b);
 void control_deinit(struct backend *b);

@@ -23,6 +23,13 @@
 #include "listen.h"
 #include "log.h"
 
+/* The sanitizers need system calls of their own. */
+#ifdef __SANITIZE_ADDRESS__
+#define SANDBOX		false
+#else
+#define SANDBOX		true
+#endif
+
 /* How often deadlines are looked at, while there are any. */
 #define TICK_MS		50
 
@@ -36,6 +43,7 @@
  * @name:	of the VM
  * @fd:		-1 if not given
  * @control_fd:	-1 if not given
+ * @sandbox:	give up what is not needed
  */
 struct options {
 	const char *socket_path;
@@ -43,6 +51,7 @@ struct options {
 	const char *name;
 	int fd;
 	int control_fd;
+	bool sandbox;
 };
 
 enum {
@@ -51,6 +60,7 @@ enum {
 	OPT_CONTROL_PATH,
 	OPT_CONTROL_FD,
 	OPT_NAME,
+	OPT_NO_SANDBOX,
 	OPT_CAPABILITIES,
 };
 
@@ -65,6 +75,8 @@ static const struct argp_option options_table[] = {
 	  "Take the listening socket N for the control interface", 0 },
 	{ "name", OPT_NAME, "NAME", 0,
 	  "Name of the VM (default: vm)", 0 },
+	{ "no-sandbox", OPT_NO_SANDBOX, NULL, 0,
+	  "Keep all system calls and capabilities, for debugging", 0 },
 	{ "print-capabilities", OPT_CAPABILITIES, NULL, 0,
 	  "Say what this back-end can do, as JSON", 0 },
 	{ 0 },
@@ -105,6 +117,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 			argp_error(st, "name '%s': expected 1 to %d of A-Z a-z 0-9 . _ -",
 				   arg, INTERFACE_NAME_MAX);
 		o->name = arg;
+		return 0;
+	case OPT_NO_SANDBOX:
+		o->sandbox = false;
 		return 0;
 	case OPT_CAPABILITIES:
 		puts("{\n  \"type\": \"balloon\",\n  \"features\": []\n}");
@@ -352,6 +367,8 @@ static int start(struct backend *b, const struct options *o, int *ret_signals,
 	if (ret)
 		return ret;
 	config_init(b);
+	if (o->sandbox)
+		sandbox_drop();
 
 	*ret_signals = watch_signals(b);
 	if (*ret_signals < 0 || control_init(b) || watch(b, b->wake_main) ||
@@ -383,7 +400,12 @@ static void remove_paths(const struct backend *b)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .name = "vm", .fd = -1, .control_fd = -1 };
+	struct options o = {
+		.name = "vm",
+		.fd = -1,
+		.control_fd = -1,
+		.sandbox = SANDBOX,
+	};
 	struct fault why = { "" };
 	static struct backend b;
 	int signals = -1;
@@ -392,7 +414,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	log_init(PROGRAM, o.name);
 	backend_init(&b, &o);
-	if (start(&b, &o, &signals, &why)) {
+	if (start(&b, &o, &signals, &why) ||
+	    (o.sandbox && sandbox_enter(&why))) {
 		log_err("%s", why.text);
 		return EXIT_FAILURE;
 	}
