@@ -7,15 +7,12 @@
  *
  * The host has to hear of both pages, and may be slow or silent:
  *
- *	new page ──inflate──► host		nothing has changed until it answers;
- *						too late: the new page counts as in
- *						the balloon, and nothing deflates
- *						until the answer is there
- *	old page ◄──deflate── host		too late: the request keeps the page
- *						until it is answered
+ * First the new page is given. Until the host answers nothing has changed; if
+ * it answers too late, the new page counts as in the balloon, and nothing is
+ * deflated until the answer is there. Then the old page is asked back; if that
+ * answer is late, the request keeps the page until it comes.
  */
 #include <linux/balloon.h>
-#include <linux/delay.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 

@@ -7,7 +7,7 @@
 #ifndef _BALLONET_COMPAT_LINUX_BALLOON_H
 #define _BALLONET_COMPAT_LINUX_BALLOON_H
 
-#if __has_include_next(<linux/balloon.h>)
+#ifdef BALLONET_HAVE_BALLOON_HEADER
 #include_next <linux/balloon.h>
 
 /**
