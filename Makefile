@@ -10,7 +10,7 @@ B := build
 -include tests/tests.mk
 
 .PHONY: all help module clean
-all: module userspace
+all: module programs
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 

@@ -47,5 +47,5 @@ check-unit: ## run one suite: check-unit, check-host, check-uml, check-vm, check
 lint: check-lint ## check style, endianness, licences and layout
 
 demo: setup ## boot a guest and watch it hand memory to the host (root)
-	@$(MAKE) --no-print-directory -s userspace qemu guest-6.12 >/dev/null
+	@$(MAKE) --no-print-directory -s programs qemu guest-6.12 >/dev/null
 	@BALLONET_PREPARED=1 tests/tools/demo

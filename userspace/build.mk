@@ -41,7 +41,7 @@ libs = $(foreach p,$(1),$(if $(LIBS_$(p)),,$(call pkg,LIBS,$(p),--libs))$(LIBS_$
 
 # What each program links besides the library.
 BACKEND_PKGS = jansson libseccomp libcap-ng
-DAEMON_PKGS = libuv jansson inih libseccomp libcap-ng
+DAEMON_PKGS = libuv jansson inih
 CTL_PKGS = jansson
 UNIT_PKGS = cmocka jansson inih libseccomp libcap-ng
 
@@ -65,8 +65,9 @@ MAN := $(MAN_SRC:$(US)/man/%.scd=$(B)/man/%)
 US_JSON := $(B)/share/50-ballonet.json
 US_UNIT := $(B)/share/ballonetd.service
 
-.PHONY: userspace unit host-helpers man install
-userspace: $(LIBBALLONET) $(US_BIN) host-helpers ## build the programs of the host into build/bin
+.PHONY: programs userspace unit host-helpers man install
+programs: $(US_BIN) ## build the programs of the host into build/bin
+userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
 host-helpers: $(HOST_BIN)
 man: $(MAN)
@@ -127,7 +128,7 @@ $(B)/share/%: $(US)/systemd/%.in $(U)/paths
 	@sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
 		-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< > $@
 
-install: userspace man $(US_JSON) $(US_UNIT) ## install programs, manuals and unit below $(DESTDIR)$(PREFIX)
+install: programs man $(US_JSON) $(US_UNIT) ## install programs, manuals and unit below $(DESTDIR)$(PREFIX)
 	install -Dm755 -t $(DESTDIR)$(BINDIR) $(U)/bin/ballonetctl
 	install -Dm755 -t $(DESTDIR)$(SBINDIR) $(U)/bin/ballonetd
 	install -Dm755 -t $(DESTDIR)$(LIBEXECDIR) $(U)/bin/vhost-user-balloon
