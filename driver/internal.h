@@ -8,7 +8,7 @@
  * virtqueue's callback, which only queues the engine again. So nothing ever
  * waits for the host, except removal and the OOM notifier, with a bound.
  *
- *	sysfs.c, oom.c, config change ──► engine ──► block, floor, request
+ *	sysfs.c, pressure.c, config change ──► engine ──► block, floor, request
  *	virtqueue callback ──► request ──► engine
  *
  * A page is in one of these places:
@@ -29,6 +29,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/page_reporting.h>
+#include <linux/shrinker.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio.h>
@@ -192,6 +193,8 @@ struct ballonet_stat {
  * @floor:	frames of available memory that inflating leaves the guest
  * @ceiling:	frames at most, until @ceiling_until
  * @ceiling_until: jiffies; no ceiling if @ceiling is U64_MAX
+ * @pause_ms:	how long a ceiling stays
+ * @relieved:	jiffies when a ceiling was last set
  * @held:	huge blocks with the host
  * @held_blocks: [0] in @held, [1] in @frames
  * @unanswered:	moved frames that the host owes an answer for
@@ -201,6 +204,7 @@ struct ballonet_stat {
  * @reset:	the device was reset: what it had is the guest's
  * @frames:	single frames with the host. Its lock is the kernel's
  * @oom_nb:	in the kernel's OOM notifier chain
+ * @shrinker:	asked by page reclaim
  */
 struct ballonet {
 	struct virtio_device *vdev;
@@ -238,6 +242,8 @@ struct ballonet {
 	u64 floor;
 	u64 ceiling;
 	unsigned long ceiling_until;
+	unsigned int pause_ms;
+	unsigned long relieved;
 	struct list_head held;
 	u64 held_blocks[2];
 	unsigned int unanswered;
@@ -248,6 +254,7 @@ struct ballonet {
 
 	struct balloon_dev_info frames;
 	struct notifier_block oom_nb;
+	struct ballonet_shrinker shrinker;
 };
 
 /* block.c */
@@ -307,8 +314,8 @@ void ballonet_report_stop(struct ballonet *bal);
 /* sysfs.c */
 extern const struct attribute_group *ballonet_groups[];
 
-/* oom.c */
-int ballonet_oom_register(struct ballonet *bal);
-void ballonet_oom_unregister(struct ballonet *bal);
+/* pressure.c */
+int ballonet_pressure_start(struct ballonet *bal);
+void ballonet_pressure_stop(struct ballonet *bal);
 
 #endif

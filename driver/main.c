@@ -205,7 +205,7 @@ static int ballonet_probe(struct virtio_device *vdev)
 	rc = device_up(bal);
 	if (rc)
 		goto err_free;
-	rc = ballonet_oom_register(bal);
+	rc = ballonet_pressure_start(bal);
 	if (rc)
 		goto err_down;
 	return 0;
@@ -221,7 +221,7 @@ static void ballonet_remove(struct virtio_device *vdev)
 {
 	struct ballonet *bal = vdev->priv;
 
-	ballonet_oom_unregister(bal);
+	ballonet_pressure_stop(bal);
 	device_down(bal);
 	ballonet_free(bal);
 }
