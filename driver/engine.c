@@ -518,6 +518,20 @@ static bool answer_arrived(struct ballonet *bal)
 }
 
 /**
+ * ballonet_engine_stop() - no pass after this one, and no new target
+ * @bal:	the balloon
+ *
+ * Context: may sleep.
+ */
+void ballonet_engine_stop(struct ballonet *bal)
+{
+	mutex_lock(&bal->pass);
+	WRITE_ONCE(bal->stopping, true);
+	mutex_unlock(&bal->pass);
+	cancel_delayed_work_sync(&bal->engine);
+}
+
+/**
  * ballonet_engine_drain() - stop, and give everything back through the host
  * @bal:	the balloon
  *
@@ -531,10 +545,7 @@ void ballonet_engine_drain(struct ballonet *bal)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(DRAIN_MS);
 
-	mutex_lock(&bal->pass);
-	WRITE_ONCE(bal->stopping, true);
-	mutex_unlock(&bal->pass);
-	cancel_delayed_work_sync(&bal->engine);
+	ballonet_engine_stop(bal);
 	for (;;) {
 		engine_pass(bal);
 		if (bal->state == BALLONET_BROKEN || time_after(jiffies, end))

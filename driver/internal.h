@@ -204,6 +204,7 @@ struct ballonet_stat {
  * @reset:	the device was reset: what it had is the guest's
  * @frames:	single frames with the host. Its lock is the kernel's
  * @oom_nb:	in the kernel's OOM notifier chain
+ * @reboot_nb:	in the kernel's reboot notifier chain
  * @shrinker:	asked by page reclaim
  */
 struct ballonet {
@@ -254,6 +255,7 @@ struct ballonet {
 
 	struct balloon_dev_info frames;
 	struct notifier_block oom_nb;
+	struct notifier_block reboot_nb;
 	struct ballonet_shrinker shrinker;
 };
 
@@ -297,6 +299,7 @@ bool ballonet_rq_is_done(struct ballonet *bal, struct ballonet_rq *rq,
 void ballonet_engine_init(struct ballonet *bal);
 void ballonet_engine_start(struct ballonet *bal);
 void ballonet_engine_kick(struct ballonet *bal);
+void ballonet_engine_stop(struct ballonet *bal);
 void ballonet_engine_drain(struct ballonet *bal);
 void ballonet_engine_release(struct ballonet *bal);
 u64 ballonet_engine_actual(struct ballonet *bal);

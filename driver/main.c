@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poison.h>
+#include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 #include <linux/virtio_balloon.h>
@@ -155,6 +156,22 @@ static void device_down(struct ballonet *bal)
 	bal->vdev->config->del_vqs(bal->vdev);
 }
 
+/*
+ * The next kernel, after a kexec, knows nothing of this balloon: nothing may be
+ * in flight, and the reset makes every frame the guest's. There is no need to
+ * give them back.
+ */
+static int reboot_notify(struct notifier_block *nb, unsigned long unused,
+			 void *unused2)
+{
+	struct ballonet *bal = container_of(nb, struct ballonet, reboot_nb);
+
+	ballonet_engine_stop(bal);
+	virtio_reset_device(bal->vdev);
+	ballonet_report_stop(bal);
+	return NOTIFY_DONE;
+}
+
 static void ballonet_free(struct ballonet *bal)
 {
 	ballonet_queue_deinit(&bal->deflateq);
@@ -208,8 +225,14 @@ static int ballonet_probe(struct virtio_device *vdev)
 	rc = ballonet_pressure_start(bal);
 	if (rc)
 		goto err_down;
+	bal->reboot_nb.notifier_call = reboot_notify;
+	rc = register_reboot_notifier(&bal->reboot_nb);
+	if (rc)
+		goto err_pressure;
 	return 0;
 
+err_pressure:
+	ballonet_pressure_stop(bal);
 err_down:
 	device_down(bal);
 err_free:
@@ -221,6 +244,7 @@ static void ballonet_remove(struct virtio_device *vdev)
 {
 	struct ballonet *bal = vdev->priv;
 
+	unregister_reboot_notifier(&bal->reboot_nb);
 	ballonet_pressure_stop(bal);
 	device_down(bal);
 	ballonet_free(bal);

@@ -251,7 +251,16 @@ test_a_gibibyte_takes_at_most_four_notifications() {
 	echo "# notifications $kicks, config accesses $config"
 	at_most $kicks 4 notifications
 	at_most $config 4 "accesses of configuration space"
+}
+
+test_a_guest_powers_off_in_the_middle_of_a_move() {
+	local start
+
+	check ctl big set big --balloon 0
+	check ctl big set big --balloon 1500M
+	start=$SECONDS
 	guest_stop big
+	at_most $((SECONDS - start)) 5 "seconds to power off"
 }
 
 run_tests
