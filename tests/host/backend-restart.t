@@ -133,6 +133,25 @@ test_a_message_that_was_not_answered_survives() {
 	ended vm 0
 }
 
+test_a_stop_that_has_begun_survives() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		start
+		enable 0 0
+		$KILL
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":8192}
+		changes
+		expect 0
+		enable 0 1
+		changes
+		expect 1
+	END
+	ended vm 0
+}
+
 test_a_VMM_that_has_not_come_survives() {
 	keeper_start || return
 	vmm vm <<-END

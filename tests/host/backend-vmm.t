@@ -178,6 +178,31 @@ test_changes_are_announced_only_while_rings_run() {
 	END
 }
 
+test_a_stop_that_has_begun_silences_announcements() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		start
+		enable 7 0
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":4096}
+		changes
+		expect 1
+		enable 0 0
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":8192}
+		changes
+		expect 1
+		enable 0 1
+		changes
+		expect 2
+		raw 11 1 8 0 0100000000000000
+		answer 11
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":4096}
+		changes
+		expect 2
+	END
+}
+
 test_a_held_stats_buffer_is_handed_back() {
 	with_backend <<-'END'
 		ram 64M

@@ -165,7 +165,7 @@ enum state_reply {
  * @protocol_features: negotiated
  * @table:	memory tables: the one in force, and one to fill
  * @table_now:	which is in force
- * @reserved:	0
+ * @stopping:	the front-end has begun to stop the device
  * @ring:	the rings
  * @config:	configuration space
  * @reply:	the answer, while @reply_phase is not REPLY_NONE
@@ -188,7 +188,7 @@ struct state {
 	uint64_t protocol_features;
 	struct state_table table[2];
 	uint32_t table_now;
-	uint32_t reserved;
+	uint32_t stopping;
 	struct state_ring ring[NR_RINGS];
 	struct ballonet_config config;
 	struct vu_msg reply;

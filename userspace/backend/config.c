@@ -83,8 +83,9 @@ void config_write(struct backend *b, const struct vu_config *cfg)
  * @b:		the back-end
  *
  * A front-end that gets this while the device is stopped may crash (QEMU
- * does): not before a ring runs, and not if it has just said something, which
- * may be the stop. What could not be told is told when a ring starts.
+ * does): not before a ring runs, not from the first message of a stop on,
+ * though other rings still run, and not if it has just said something, which
+ * may be that message. What could not be told is told when a ring starts.
  */
 void config_announce(struct backend *b)
 {
@@ -94,7 +95,7 @@ void config_announce(struct backend *b)
 	int waiting = 0, ret;
 
 	if (!b->state->config_dirty || b->channel < 0 || b->frontend < 0 ||
-	    !rings_any_running(b))
+	    b->state->stopping || !rings_any_running(b))
 		return;
 	if (ioctl(b->frontend, FIONREAD, &waiting) || waiting)
 		return;

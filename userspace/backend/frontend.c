@@ -114,6 +114,7 @@ static int reset_owner(struct backend *b, struct vu_msg *msg,
 	unsigned int i;
 
 	(void)msg, (void)reply;
+	b->state->stopping = true;
 	for (i = 0; i < NR_RINGS; i++)
 		b->state->ring[i].enabled = false;
 	return rings_update(b, why);
@@ -225,6 +226,7 @@ static int get_vring_base(struct backend *b, struct vu_msg *msg,
 
 	if (ret)
 		return ret;
+	b->state->stopping = true;
 	drop_kick(b, p->index);
 	reply->state.index = p->index;
 	reply->state.num = b->state->ring[p->index].base;
@@ -245,8 +247,10 @@ static int set_vring_kick(struct backend *b, struct vu_msg *msg,
 	replace_fd(b, msg, "kick", &b->state->ring[i].kick_id,
 		   &b->ring[i].kick);
 	/* Without the protocol's features there is no SET_VRING_ENABLE. */
-	if (!(b->state->features & BIT(VU_F_PROTOCOL_FEATURES)))
+	if (!(b->state->features & BIT(VU_F_PROTOCOL_FEATURES))) {
 		b->state->ring[i].enabled = true;
+		b->state->stopping = false;
+	}
 	return rings_update(b, why);
 }
 
@@ -314,6 +318,11 @@ static int set_vring_enable(struct backend *b, struct vu_msg *msg,
 		return fault_set(why, -EPROTO,
 			"SET_VRING_ENABLE: ring %u, %u, expected 0 or 1",
 			p->index, p->num);
+	/* Spare rings may be disabled at any time. */
+	if (p->num)
+		b->state->stopping = false;
+	else if (b->ring[p->index].kick >= 0)
+		b->state->stopping = true;
 	b->state->ring[p->index].enabled = p->num;
 	return rings_update(b, why);
 }
