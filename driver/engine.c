@@ -138,6 +138,18 @@ static void answers_collect(struct ballonet *bal)
 			answer_finish(bal, qs[i], rq);
 }
 
+/* The kernel stops using a ring in which it finds nonsense. */
+static void rings_check(struct ballonet *bal)
+{
+	if (bal->state == BALLONET_BROKEN ||
+	    (!virtqueue_is_broken(bal->inflateq.vq) &&
+	     !virtqueue_is_broken(bal->deflateq.vq)))
+		return;
+	dev_err(&bal->vdev->dev,
+		"a virtqueue is broken; unbind and bind the driver\n");
+	state_set(bal, BALLONET_BROKEN);
+}
+
 static void host_target_read(struct ballonet *bal)
 {
 	u32 target;
@@ -421,6 +433,7 @@ static unsigned int engine_pass(struct ballonet *bal)
 	unsigned int next = 0;
 
 	answers_collect(bal);
+	rings_check(bal);
 	if (bal->state == BALLONET_BROKEN)
 		return 0;
 	if (!bal->stopping)

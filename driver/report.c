@@ -36,8 +36,9 @@ static int report(struct page_reporting_dev_info *info, struct scatterlist *sg,
 	if (rc)
 		return rc;
 	virtqueue_kick(bal->reportq);
-	wait_event(bal->answer_wq,
-		   READ_ONCE(bal->report_done) || READ_ONCE(bal->reset));
+	/* Idle, since a host that is silent makes no hung task of us. */
+	wait_event_idle(bal->answer_wq,
+			READ_ONCE(bal->report_done) || READ_ONCE(bal->reset));
 	return 0;
 }
 

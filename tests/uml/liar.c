@@ -50,6 +50,8 @@
 #define F_REPORTING	(1ull << 5)
 #define F_PROTOCOL	(1ull << 30)
 #define F_RANGES	(1ull << BALLONET_F_RANGES)
+/* Of devices and vendors, but of no balloon: nobody can know them. */
+#define F_UNKNOWN	(0xffffc0ull | 0xfffull << 52)
 #define REPLY_ACK	3
 #define PROTOCOL	(1u << REPLY_ACK | 1u << 5 | 1u << 9)
 #define NEED_REPLY	8u
@@ -446,13 +448,21 @@ static void request_take(int q, uint16_t head)
 static void ring_walk(int q)
 {
 	struct ring *r = &rings[q];
-	uint16_t *avail;
+	uint16_t *avail, new;
 
 	if (!r->enabled || !r->num)
 		return;
 	avail = at(r->avail, 4 + 2 * r->num);
-	while (avail &&
-	       __atomic_load_n(&avail[1], __ATOMIC_SEQ_CST) != r->taken)
+	if (!avail)
+		return;
+	new = __atomic_load_n(&avail[1], __ATOMIC_SEQ_CST) - r->taken;
+	/*
+	 * A driver that has reset us takes back what we did not answer, and
+	 * the index with it; User-Mode Linux tells us of a reset only later.
+	 */
+	if (new > r->num)
+		return;
+	while (new--)
 		request_take(q, avail[2 + r->taken++ % r->num]);
 }
 
@@ -552,7 +562,7 @@ static bool message_handle(struct message *m, int fd)
 		reply(m, 8);
 		return true;
 	case 2:
-		if (m->u64 & ~(features | F_PROTOCOL))
+		if (m->u64 & (~(features | F_PROTOCOL) | F_UNKNOWN))
 			violation("features", m->u64);
 		break;
 	case 5:

@@ -1,0 +1,596 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A host that lies: ballonet.ko in User-Mode Linux against tests/uml/liar.c.
+# Whatever the host says, the guest goes on, its memory is what it wrote, and
+# once the device has been reset and is honest, the driver works again.
+# hostile-debug.t runs it on the debug kernel.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/lib/balloon.sh"
+
+kernel=${UML_KERNEL:-uml}
+liar_dir=${BALLONET_BIN:-$TOP/build/bin}/../tests
+
+# Feature bits.
+TELL=$((1 << 0)) STATS=$((1 << 1)) REPORTING=$((1 << 5))
+VERSION_1=$((1 << 32)) RANGES=$((1 << 50))
+
+# Offsets in configuration space.
+NUM_PAGES=0 BLOCK_SIZE=16 MAX_RANGES=20 MAX_FRAMES=24
+
+# Statuses.
+INVALID=1 REFUSED=4 IO=5
+
+# A page cache, or KASAN's quarantine, is no leak.
+SLACK=$((4 * MIB))
+
+# What virtio's core says of a ring that is broken, and the driver of an answer.
+MAY_SAY='virtio-uml\.0-[a-z]+:id [0-9]+ (out of range|is not a head)'
+MAY_SAY+="|ballonet virtio0: (host's answer|host did|request of|a virtqueue is broken)"
+
+log_seen=0
+
+# liar COMMAND... - tell it, print what it answers
+liar() {
+	printf '%s\n' "$*" >&"$liar_in"
+	read_line "$liar_out" "$liar_pid" 20 ||
+		fail "the liar does not answer: $*" || return
+	printf '%s\n' "$REPLY"
+}
+
+# tell COMMAND... - the same, for commands that only succeed
+tell() {
+	eq "$(liar "$@")" ok "answer to '$*'"
+}
+
+count() {
+	liar count "$1"
+}
+
+# free_bytes - in the guest; what a processor has put aside is free too
+free_bytes() {
+	echo $(($(meminfo vm MemFree) + 4096 * $(guest vm \
+		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
+}
+
+count_at_least() {
+	[ "$(count "$1")" -ge "$2" ]
+}
+
+# guest_meets_liar FEATURES - boots, with known data in its memory
+guest_meets_liar() {
+	make_pipe liar
+	liar_in=$pipe_in liar_out=$pipe_out
+	"$liar_dir/liar" "$WORK/vm.sock" "$1" <"$WORK/liar.in" \
+		>"$WORK/liar.out" 2>>"$WORK/liar.log" &
+	liar_pid=$!
+	background $liar_pid
+	within 5 test -S "$WORK/vm.sock"
+	guest_start vm "$kernel" "socket=$WORK/vm.sock" || return
+	# Waiting that nobody notices is no hung task.
+	guest vm 'echo 4 >/proc/sys/kernel/hung_task_timeout_secs'
+	check guest vm memload fill 48
+	check guest vm 'insmod /lib/ballonet.ko && rmmod ballonet'
+	log_seen=$(wc -l <"$WORK/vm.log")
+	total=$(meminfo vm MemTotal)
+	free=$(free_bytes)
+}
+
+guest_leaves() {
+	liar_is_content
+	guest_stop vm
+	within 5 gone "$liar_pid"
+}
+
+liar_is_content() {
+	eq "$(count violations)" 0 "violations by the driver" ||
+		tail -n 20 "$WORK/liar.log"
+}
+
+# Since the last look, the driver has said little, and nobody else anything.
+log_is_quiet() {
+	local new
+
+	new=$(tail -n +$((log_seen + 1)) "$WORK/vm.log")
+	log_seen=$(wc -l <"$WORK/vm.log")
+	printf '%s\n' "$new"
+	eq "$(grep -avE "$MAY_SAY|^\$" <<<"$new")" "" "the guest's log"
+	at_most "$(wc -l <<<"$new")" 12 "lines in the guest's log"
+}
+
+# state_is WORD SECONDS
+state_is() {
+	within "$2" knob_is vm state "$1" || echo "it is $(knob vm state)"
+}
+
+load() {
+	check driver_load vm ballonet
+}
+
+# unload - within the time that the driver gives the host, and complete
+unload() {
+	local begin=${EPOCHREALTIME/.} ms
+
+	check guest vm rmmod ballonet
+	ms=$(((${EPOCHREALTIME/.} - begin) / 1000))
+	echo "unloaded in $ms ms"
+	at_most $ms 9000 "ms to unload"
+	eq "$(meminfo vm MemTotal)" "$total" MemTotal
+	at_least "$(free_bytes)" $((free - SLACK)) "free memory"
+	check guest vm memload check
+}
+
+# works_again - an honest device: up, down, and gone
+works_again() {
+	tell honest
+	tell target 40
+	load
+	within 20 knob_is vm actual $((40 * MIB))
+	eq "$(count held)" $((40 * 256)) "frames that the host has"
+	check guest vm memload check
+	tell target 0
+	within 20 knob_is vm actual 0
+	state_is idle 5
+	unload
+}
+
+# after_a_lie - what has to hold after each of them
+after_a_lie() {
+	check guest vm memload check
+	check guest vm memload touch 32
+	unload
+	works_again
+	liar_is_content
+	log_is_quiet
+}
+
+# inflate_with STATE LIE... - the driver asks, is lied to, and knows
+inflate_with() {
+	local state=$1
+	shift
+	tell lie in "$@"
+	tell target 64
+	load
+	state_is "$state" 16
+}
+
+# deflate_with STATE LIE...
+deflate_with() {
+	local state=$1
+	shift
+	tell target 64
+	load
+	within 20 knob_is vm actual $((64 * MIB))
+	tell lie out "$@"
+	tell target 16
+	state_is "$state" 16
+}
+
+test_the_guest_meets_an_honest_device() {
+	guest_meets_liar $((TELL | STATS | REPORTING | VERSION_1 | RANGES)) ||
+		return
+	works_again
+	liar_is_content
+	log_is_quiet
+}
+
+# broken_by in|de LIE... - an answer that is none: the driver says so, and asks
+# no more
+broken_by() {
+	local asked
+
+	"$1flate_with" broken "${@:2}"
+	asked=$(($(count in) + $(count out)))
+	tell target 80
+	tell target 8
+	check guest vm memload touch 32
+	eq $(($(count in) + $(count out))) $asked "requests in all"
+	after_a_lie
+}
+
+test_an_inflate_answer_of_no_byte_is_none() { broken_by in len=0; }
+test_an_inflate_answer_of_31_bytes_is_none() { broken_by in len=31; }
+test_an_inflate_answer_for_another_request_is_none() { broken_by in id=1; }
+test_an_inflate_of_more_than_was_offered_is_none() { broken_by in more=1; }
+test_an_inflate_of_all_there_is_is_none() { broken_by in done=-1; }
+test_an_inflate_that_is_ok_but_short_is_none() { broken_by in more=-1; }
+test_an_inflate_that_fails_for_too_many_is_none() {
+	broken_by in status=$IO done=1000000
+}
+test_a_deflate_answer_of_no_byte_is_none() { broken_by de len=0; }
+test_a_deflate_answer_of_31_bytes_is_none() { broken_by de len=31; }
+test_a_deflate_answer_for_another_request_is_none() { broken_by de id=-1; }
+test_a_deflate_of_more_than_was_asked_is_none() { broken_by de more=1; }
+test_a_deflate_that_is_ok_but_none_is_none() { broken_by de done=0; }
+test_a_deflate_that_is_refused_for_too_many_is_none() {
+	broken_by de status=$REFUSED done=1000000
+}
+
+test_an_answer_for_an_unknown_descriptor_breaks_the_ring() {
+	broken_by in head=300
+}
+test_an_answer_for_a_descriptor_not_in_use_breaks_the_ring() {
+	broken_by de head=9
+}
+test_a_used_index_that_jumps_breaks_the_ring() { broken_by in jump=5; }
+test_a_used_index_that_jumps_far_breaks_the_ring() {
+	broken_by de jump=30000
+}
+test_an_answer_that_comes_twice_breaks_the_ring() { broken_by in twice; }
+test_an_answer_to_nothing_breaks_the_ring() {
+	load
+	state_is idle 5
+	tell jump out 3
+	state_is broken 5
+	after_a_lie
+}
+
+test_a_broken_device_works_again_when_bound_anew() {
+	inflate_with broken len=0
+	tell honest
+	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
+		echo virtio0 >unbind && echo virtio0 >bind'
+	within 20 knob_is vm actual $((64 * MIB))
+	after_a_lie
+}
+
+test_an_answer_that_is_long_will_do() {
+	inflate_with idle len=0x7fffffff
+	eq "$(knob vm actual)" $((64 * MIB)) actual
+	tell lie out len=4096
+	tell target 0
+	within 10 knob_is vm actual 0
+	after_a_lie
+}
+
+test_a_host_that_refuses_is_not_asked_until_its_target_changes() {
+	local asked
+
+	inflate_with refused status=$REFUSED
+	asked=$(count in)
+	eq "$(knob vm actual)" 0 actual
+	tell changed 100
+	sleep 3
+	tell changed 100
+	eq "$(knob vm state)" refused state
+	eq "$(count in)" "$asked" requests
+	tell lie in
+	tell target 63
+	within 10 knob_is vm actual $((63 * MIB))
+	after_a_lie
+}
+
+# nothing_done STATUS... - the host took nothing, and is not asked again
+nothing_done() {
+	local asked
+
+	inflate_with refused "$@"
+	eq "$(knob vm actual)" 0 actual
+	at_least "$(free_bytes)" $((free - SLACK)) "free memory"
+	asked=$(count in)
+	sleep 2
+	eq "$(count in)" "$asked" requests
+	after_a_lie
+}
+
+test_an_inflate_that_is_invalid_gives_nothing() {
+	nothing_done status=$INVALID
+}
+test_an_inflate_with_an_unknown_status_gives_nothing() {
+	nothing_done status=0x80000005
+}
+test_what_a_refusal_says_of_frames_is_not_believed() {
+	nothing_done status=$REFUSED done=1024
+}
+
+test_of_an_inflate_that_fails_the_rest_comes_back() {
+	local actual
+
+	inflate_with refused status=$IO done=3000
+	actual=$(knob vm actual)
+	at_most "$actual" $((3000 * 4096)) actual
+	at_least "$actual" $((1024 * 4096)) actual
+	at_least $(($(free_bytes) + actual)) $((free - SLACK)) \
+		"free memory and balloon"
+	tell lie in status=99 done=1
+	tell target 48
+	within 5 count_at_least in 2
+	at_least $(($(free_bytes) + actual)) $((free - SLACK)) \
+		"free memory and balloon"
+	after_a_lie
+}
+
+# asked_with_pauses LIE... - a deflate fails for ever, and is tried seldom
+asked_with_pauses() {
+	local before
+
+	tell target 64
+	load
+	within 20 knob_is vm actual $((64 * MIB))
+	tell lie out "$@"
+	tell target 16
+	before=$(count out)
+	sleep 4
+	echo "requests: $(($(count out) - before))"
+	at_least $(($(count out) - before)) 2 "requests in 4 s"
+	at_most $(($(count out) - before)) 14 "requests in 4 s"
+	check guest vm memload touch 32
+}
+
+test_a_deflate_that_is_invalid_is_tried_again_with_pauses() {
+	asked_with_pauses status=$INVALID
+	tell lie out
+	within 10 knob_is vm actual $((16 * MIB))
+	after_a_lie
+}
+
+test_a_deflate_that_the_host_must_not_refuse_is_tried_again() {
+	asked_with_pauses status=$REFUSED done=5
+	# Unloading asks once more, in vain, and does not wait for ever.
+	after_a_lie
+}
+
+test_of_a_deflate_that_fails_what_is_done_comes_back() {
+	tell target 64
+	load
+	within 20 knob_is vm actual $((64 * MIB))
+	tell lie out status=$IO done=2048
+	tell target 16
+	within 20 eval '[ "$(knob vm actual)" -lt '$((60 * MIB))' ]'
+	at_least $(($(free_bytes) + $(knob vm actual))) $((free - SLACK)) \
+		"free memory and balloon"
+	after_a_lie
+}
+
+test_a_host_that_does_not_answer_is_called_silent() {
+	tell lie in silent
+	tell target 64
+	load
+	within 5 count_at_least owed 1
+	check guest vm memload touch 64
+	# Nor does it help to be reminded.
+	sleep 8
+	tell changed 1
+	state_is silent 5
+	check guest vm memload touch 64
+	check guest vm memload check
+	eq "$(knob vm actual)" 0 actual
+}
+
+test_an_answer_after_12_seconds_is_as_good() {
+	tell honest
+	at_least "$(liar answer in)" 1 "answers given late"
+	state_is idle 5
+	eq "$(knob vm actual)" $((64 * MIB)) actual
+	eq "$(count held)" $((64 * 256)) "frames that the host has"
+	after_a_lie
+}
+
+test_unloading_gives_a_silent_host_up() {
+	tell lie in silent
+	tell target 64
+	load
+	within 5 count_at_least owed 1
+	after_a_lie
+}
+
+test_unloading_gives_up_a_host_that_keeps_what_it_has() {
+	tell target 64
+	load
+	within 20 knob_is vm actual $((64 * MIB))
+	tell lie out silent
+	tell target 16
+	within 5 count_at_least owed 1
+	check guest vm memload touch 64
+	after_a_lie
+}
+
+test_a_deflate_that_is_answered_late_comes_back() {
+	tell target 64
+	load
+	within 20 knob_is vm actual $((64 * MIB))
+	tell lie out silent
+	tell target 16
+	state_is silent 16
+	eq "$(knob vm actual)" $((64 * MIB)) actual
+	tell lie out
+	at_least "$(liar answer out)" 1 "answers given late"
+	within 5 knob_is vm actual $((16 * MIB))
+	after_a_lie
+}
+
+test_compaction_does_not_wait_for_a_silent_host() {
+	local available begin=$SECONDS
+
+	available=$(meminfo vm MemAvailable)
+	check guest vm memload drop
+	check guest vm memload holes $((available / MIB - 40)) || return
+	tell target 64
+	load
+	within 20 knob_is vm actual $((64 * MIB))
+	tell lie in silent
+	tell lie out silent
+	check guest vm 'echo 1 >/proc/sys/vm/compact_memory'
+	echo "compaction took $((SECONDS - begin)) s, owed: $(count owed)"
+	at_least "$(count owed)" 1 "answers owed"
+	check guest vm memload check
+	tell honest
+	liar answer in
+	liar answer out
+	state_is idle 10
+	check guest vm memload check
+	check guest vm memload drop
+	check guest vm memload fill 48
+	after_a_lie
+}
+
+test_a_report_that_is_not_answered_hangs_nobody() {
+	tell lie report silent
+	load
+	check guest vm memload touch 128
+	within 10 count_at_least report 1
+	# The kernel tells of tasks that hang for 4 s, set above.
+	sleep 9
+	check guest vm memload touch 128
+	tell target 64
+	within 10 knob_is vm actual $((64 * MIB))
+	after_a_lie
+}
+
+test_a_report_that_is_answered_for_another_hangs_nobody() {
+	tell lie report head=500
+	load
+	check guest vm memload touch 128
+	within 10 count_at_least report 1
+	tell target 64
+	within 10 knob_is vm actual $((64 * MIB))
+	after_a_lie
+}
+
+test_a_statistics_ring_that_is_broken_hurts_nobody() {
+	load
+	within 5 count_at_least stats 1
+	tell lie stats head=77
+	eq "$(liar answer stats)" 1 "buffers returned"
+	tell target 64
+	within 10 knob_is vm actual $((64 * MIB))
+	after_a_lie
+}
+
+test_notifications_for_nothing_do_nothing() {
+	local asked
+
+	load
+	tell target 32
+	within 10 knob_is vm actual $((32 * MIB))
+	asked=$(($(count in) + $(count out)))
+	tell call in 300
+	tell call out 300
+	tell call stats 300
+	tell call report 300
+	tell changed 300
+	check guest vm memload touch 32
+	eq $(($(count in) + $(count out))) $asked requests
+	after_a_lie
+}
+
+test_a_target_beyond_all_memory_stops_at_the_floor() {
+	tell poke $NUM_PAGES 4 0xffffffff
+	load
+	state_is floor 20
+	eq "$(knob vm host_target)" $((0xffffffff * 4096)) host_target
+	at_least "$(meminfo vm MemAvailable)" $(($(knob vm floor) - 4 * MIB)) \
+		MemAvailable
+	check guest vm memload check
+	tell target 0
+	within 20 knob_is vm actual 0
+	after_a_lie
+}
+
+test_targets_that_change_all_the_time_are_followed_in_the_end() {
+	load
+	tell storm 0 64
+	check guest vm memload touch 32
+	sleep 3
+	check guest vm memload check
+	tell honest
+	tell target 24
+	within 20 knob_is vm actual $((24 * MIB))
+	after_a_lie
+}
+
+test_unloading_while_targets_change_all_the_time() {
+	load
+	tell storm 8 64
+	sleep 1
+	unload
+	load
+	unload
+	works_again
+	liar_is_content
+	log_is_quiet
+}
+
+# limits_are FIELD SIZE VALUE... - loaded with each, it works
+limits_are() {
+	local field=$1 size=$2 was=$3 value
+	shift 3
+	for value; do
+		echo "value $value"
+		tell poke "$field" "$size" "$value"
+		tell target 9
+		load
+		within 30 knob_is vm actual $((9 * MIB))
+		eq "$(count held)" $((9 * 256)) "frames that the host has"
+		tell target 1
+		within 30 knob_is vm actual $((1 * MIB))
+		unload
+	done
+	tell poke "$field" "$size" "$was"
+	tell target 0
+	works_again
+	liar_is_content
+	log_is_quiet
+}
+
+test_no_block_size_is_absurd_enough() {
+	limits_are $BLOCK_SIZE 4 4096 0 1 3 4097 0x200000 0x80000000 0xffffffff
+}
+
+test_no_limit_of_ranges_is_absurd_enough() {
+	limits_are $MAX_RANGES 4 255 0 1 3 511 0x80000000 0xfffffffe 0xffffffff
+}
+
+test_no_limit_of_frames_is_absurd_enough() {
+	limits_are $MAX_FRAMES 8 32768 0 1 3 1000 0xffffffff 0x100000000 \
+		0x7fffffffffffffff 0xffffffffffffffff
+}
+
+test_nothing_leaks() {
+	local leaks=/sys/kernel/debug/kmemleak
+
+	guest vm test -e $leaks || { skip "no kmemleak in $kernel"; return; }
+	# A block is a leak when two scans found nobody who points to it.
+	check guest vm "echo scan > $leaks; sleep 6; echo scan > $leaks"
+	eq "$(guest vm "grep -A20 ballonet $leaks")" "" "what kmemleak found"
+}
+
+test_the_guest_leaves() {
+	guest_leaves
+}
+
+test_a_device_without_ranges_may_lie_less() {
+	guest_meets_liar $((STATS | VERSION_1)) || return
+	works_again
+	# It has no room for an answer, so there is none to believe.
+	inflate_with idle len=0x7fffffff
+	eq "$(knob vm actual)" $((64 * MIB)) actual
+	after_a_lie
+	inflate_with broken twice
+	after_a_lie
+	tell lie in silent
+	tell target 64
+	load
+	within 5 count_at_least owed 1
+	after_a_lie
+	guest_leaves
+}
+
+# All other bits of devices and vendors: nobody knows what they mean.
+test_a_device_with_features_that_nobody_knows_is_served() {
+	guest_meets_liar $((RANGES | VERSION_1 | 0xffffc0 | 0xfff << 52)) ||
+		return
+	works_again
+	guest_leaves
+}
+
+test_a_device_with_no_feature_is_served() {
+	guest_meets_liar $VERSION_1 || return
+	works_again
+	inflate_with broken head=9
+	after_a_lie
+	guest_leaves
+}
+
+run_tests
