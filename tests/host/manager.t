@@ -185,6 +185,44 @@ test_a_bad_reload_names_the_line_and_changes_nothing() {
 	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "web-1 db" "VMs"
 }
 
+test_a_drop_in_that_cannot_be_read_changes_nothing() {
+	conf '[vm web-1]' '[vm db]'
+	mkdir -p "$CONF.d"
+	ln -s /nonexistent/file "$CONF.d/10.conf"
+	ctl_fails 1 "$CONF.d/10.conf:0: cannot read: No such file" reload
+	"$BIN/ballonetd" --config="$CONF" --check-config
+	eq $? 1 "exit code"
+	rm -r "$CONF.d"
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "web-1 db" "VMs"
+}
+
+test_a_file_that_has_gone_changes_nothing() {
+	local run=$WORK/gone CONTROL=$WORK/gone/control pid etc
+
+	# The default file, in an /etc of its own.
+	unshare -m mount -t tmpfs none /etc 2>/dev/null ||
+		{ skip "cannot mount"; return; }
+	unshare -m sh -c 'mount -t tmpfs none /etc
+		mkdir -p /etc/ballonet/ballonetd.conf.d
+		echo "[vm dropped]" >/etc/ballonet/ballonetd.conf.d/1.conf
+		exec "$0" --runtime-dir="$1"' "$BIN/ballonetd" "$run" \
+		2>"$WORK/log2" &
+	pid=$!
+	background $pid
+	disown
+	within 5 grep -q "ready at" "$WORK/log2" || return
+	etc=/proc/$pid/root/etc/ballonet
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" dropped "VMs"
+	echo '[vm main]' >"$etc/ballonetd.conf"
+	check ctl reload
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "dropped main" "VMs"
+	rm "$etc/ballonetd.conf"
+	ctl_fails 1 "/etc/ballonet/ballonetd.conf:0: cannot read" reload
+	eq "$(ctl --json list | jq -r '.[].name' | xargs)" "dropped main" "VMs"
+	kill $pid
+	within 5 gone $pid
+}
+
 test_a_vm_that_is_in_use_outlives_its_configuration() {
 	vmm_idle db
 	conf '[vm web-1]'

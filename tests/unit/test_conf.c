@@ -77,7 +77,7 @@ static void values_are_read(void **state)
 	    "[vm empty]\n"
 	    "  [vm indented]\n"
 	    "memory: 512M\n");
-	assert_int_equal(conf_load(path, &conf, &error), 0);
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
 	assert_string_equal(conf.backend, "/usr/libexec/vhost-user-balloon");
 	assert_string_equal(conf.vm_group, "kvm");
 	assert_null(conf.control_group);
@@ -103,7 +103,7 @@ static void drop_ins_win_in_the_order_of_their_names(void **state)
 	put("b.conf.d/10.conf", "[vm a]\nmemory = 10M\n");
 	put("b.conf.d/30.conf~", "[vm a]\nballoon = 30M\n");
 	put("b.conf.d/.hidden.conf", "nonsense");
-	assert_int_equal(conf_load(path, &conf, &error), 0);
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
 	assert_int_equal(conf.nr_vms, 2);
 	assert_int_equal(conf.vms[0].wish, CONF_WISH_BALLOON);
 	assert_int_equal(conf.vms[0].bytes, 20 << 20);
@@ -117,7 +117,7 @@ static void an_empty_file_is_valid(void **state)
 
 	(void)state;
 	put("b.conf", "");
-	assert_int_equal(conf_load(path, &conf, &error), 0);
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
 	assert_int_equal(conf.nr_vms, 0);
 	conf_deinit(&conf);
 }
@@ -133,7 +133,7 @@ static void the_longest_name_is_read_whole(void **state)
 	(void)state;
 	snprintf(text, sizeof(text), "[vm %s]\nballoon=4096\n", name);
 	put("b.conf", text);
-	assert_int_equal(conf_load(path, &conf, &error), 0);
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
 	assert_string_equal(conf.vms[0].name, name);
 	conf_deinit(&conf);
 }
@@ -177,7 +177,7 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		put("b.conf", cases[i].text);
-		if (conf_load(path, &conf, &error) != -EINVAL)
+		if (conf_load(path, true, &conf, &error) != -EINVAL)
 			fail_msg("accepted: %s", cases[i].text);
 		assert_string_equal(error.file, path);
 		if (error.line != cases[i].line ||
@@ -199,7 +199,7 @@ static void too_long_a_line_is_a_mistake(void **state)
 	text[sizeof(text) - 1] = '\0';
 	memcpy(text, "[vm a]\n#", 8);
 	put("b.conf", text);
-	assert_int_equal(conf_load(path, &conf, &error), -EINVAL);
+	assert_int_equal(conf_load(path, true, &conf, &error), -EINVAL);
 	assert_int_equal(error.line, 2);
 	assert_non_null(strstr(error.text, "too long"));
 }
@@ -212,7 +212,7 @@ static void a_mistake_in_a_drop_in_names_the_drop_in(void **state)
 	(void)state;
 	put("b.conf", "[vm a]\n");
 	put("b.conf.d/10.conf", "[vm a]\nballoon = x\n");
-	assert_int_equal(conf_load(path, &conf, &error), -EINVAL);
+	assert_int_equal(conf_load(path, true, &conf, &error), -EINVAL);
 	assert_non_null(strstr(error.file, "/b.conf.d/10.conf"));
 	assert_int_equal(error.line, 2);
 }
@@ -223,9 +223,48 @@ static void a_missing_file_is_told(void **state)
 	struct conf_error error;
 
 	(void)state;
-	assert_int_equal(conf_load(path, &conf, &error), -ENOENT);
+	assert_int_equal(conf_load(path, true, &conf, &error), -ENOENT);
 	assert_string_equal(error.file, path);
 	assert_int_equal(error.line, 0);
+}
+
+static void a_missing_file_that_need_not_be_there_is_an_empty_one(void **state)
+{
+	struct conf conf;
+	struct conf_error error;
+
+	(void)state;
+	put("b.conf.d/10.conf", "[vm a]\n");
+	assert_int_equal(conf_load(path, false, &conf, &error), 0);
+	assert_false(conf.found);
+	assert_int_equal(conf.nr_vms, 1);
+	conf_deinit(&conf);
+	put("b.conf", "[vm b]\n");
+	assert_int_equal(conf_load(path, false, &conf, &error), 0);
+	assert_true(conf.found);
+	assert_int_equal(conf.nr_vms, 2);
+	conf_deinit(&conf);
+}
+
+static void a_link_to_nowhere_is_told(void **state)
+{
+	struct conf conf = { .nr_vms = 77 };
+	struct conf_error error;
+	char link[128];
+
+	(void)state;
+	snprintf(link, sizeof(link), "%s.d/10.conf", path);
+	assert_int_equal(symlink("/nonexistent/file", link), 0);
+	put("b.conf", "[vm a]\n");
+	assert_int_equal(conf_load(path, false, &conf, &error), -ENOENT);
+	assert_string_equal(error.file, link);
+	assert_int_equal(error.line, 0);
+	assert_int_equal(unlink(link), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/nonexistent/file", path), 0);
+	assert_int_equal(conf_load(path, false, &conf, &error), -ENOENT);
+	assert_string_equal(error.file, path);
+	assert_int_equal(conf.nr_vms, 77);
 }
 
 #define test(name) cmocka_unit_test_setup(name, clean)
@@ -241,6 +280,8 @@ int main(void)
 		test(too_long_a_line_is_a_mistake),
 		test(a_mistake_in_a_drop_in_names_the_drop_in),
 		test(a_missing_file_is_told),
+		test(a_missing_file_that_need_not_be_there_is_an_empty_one),
+		test(a_link_to_nowhere_is_told),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -227,7 +227,7 @@ static int check(const struct manager_args *args)
 	struct conf_error error;
 	struct conf conf;
 
-	if (manager_conf_load(args, &conf, &error)) {
+	if (conf_load(args->conf_path, args->conf_given, &conf, &error)) {
 		log_err("%s:%d: %s", error.file, error.line, error.text);
 		return EXIT_FAILURE;
 	}

@@ -14,26 +14,6 @@
 #define BACKEND_DEFAULT BALLONET_LIBEXECDIR "/vhost-user-balloon"
 #define CONTROL_SUFFIX ".control"
 
-/**
- * manager_conf_load - read the configuration
- * @args:	which
- * @ret_conf:	to be given to conf_deinit(); untouched on failure
- * @ret_error:	on failure, what is wrong
- *
- * Return: 0 or a negative errno.
- */
-int manager_conf_load(const struct manager_args *args, struct conf *ret_conf,
-		      struct conf_error *ret_error)
-{
-	int rc = conf_load(args->conf_path, ret_conf, ret_error);
-
-	if (rc == -ENOENT && !args->conf_given) {
-		*ret_conf = (struct conf){ 0 };
-		return 0;
-	}
-	return rc;
-}
-
 static gid_t group_find(const char *name)
 {
 	struct group *group;
@@ -122,7 +102,8 @@ int manager_init(struct manager *manager, const struct manager_args *args,
 		log_err("cannot start: %s", strerror(-rc));
 		return rc;
 	}
-	rc = manager_conf_load(args, &manager->conf, &error);
+	rc = conf_load(args->conf_path, args->conf_given, &manager->conf,
+		       &error);
 	if (rc) {
 		log_err("%s:%d: %s", error.file, error.line, error.text);
 		return rc;
@@ -324,7 +305,10 @@ int manager_reload(struct manager *manager, struct conf_error *ret_error)
 	struct conf conf, old;
 	int rc;
 
-	rc = manager_conf_load(manager->args, &conf, ret_error);
+	/* A file that was there and is not now is a mistake, not a wish. */
+	rc = conf_load(manager->args->conf_path,
+		       manager->args->conf_given || manager->conf.found, &conf,
+		       ret_error);
 	if (rc)
 		return rc;
 	old = manager->conf;

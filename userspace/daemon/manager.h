@@ -49,8 +49,6 @@ int manager_init(struct manager *manager, const struct manager_args *args,
 		 uv_loop_t *loop);
 void manager_start(struct manager *manager);
 void manager_deinit(struct manager *manager);
-int manager_conf_load(const struct manager_args *args, struct conf *ret_conf,
-		      struct conf_error *ret_error);
 int manager_reload(struct manager *manager, struct conf_error *ret_error);
 struct vm *manager_find(struct manager *manager, const char *name);
 int manager_add(struct manager *manager, const char *name, struct vm **ret_vm);

@@ -7,7 +7,9 @@
  * looks for sections itself. That also makes it know the line of every value.
  *
  * The drop-ins PATH.d/NAME.conf are read after PATH, in the order of their
- * names; what is given again there wins. Twice in one file is a mistake.
+ * names; what is given again there wins. Twice in one file is a mistake. PATH
+ * itself may be missing; a drop-in that is listed has to be readable, else a
+ * link to nowhere would silently take its VMs away.
  */
 #include "conf.h"
 #include "size.h"
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -309,24 +312,35 @@ static int drop_ins_load(const char *path, struct conf *conf,
 	return rc;
 }
 
+/* A link to nowhere is there: somebody wanted a file. */
+static bool is_missing(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
 /**
  * conf_load - read the configuration
  * @path:	the file; its drop-ins are in @path.d
+ * @required:	@path has to be there; else its absence is as an empty file
  * @ret_conf:	to be given to conf_deinit(); untouched on failure
  * @ret_error:	on failure, what is wrong
  *
  * A directory of drop-ins need not exist.
  *
- * Return: 0, -EINVAL, or why @path cannot be read.
+ * Return: 0, -EINVAL, or why a file cannot be read.
  */
-int conf_load(const char *path, struct conf *ret_conf,
+int conf_load(const char *path, bool required, struct conf *ret_conf,
 	      struct conf_error *ret_error)
 {
 	struct conf_error error = { .line = 0 };
 	struct conf conf = { 0 };
-	int rc;
+	int rc = 0;
 
-	rc = file_load(path, &conf, &error);
+	conf.found = required || !is_missing(path);
+	if (conf.found)
+		rc = file_load(path, &conf, &error);
 	if (!rc)
 		rc = drop_ins_load(path, &conf, &error);
 	if (rc) {

@@ -8,6 +8,7 @@
 #include "interface.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ struct conf_vm {
 
 /**
  * struct conf - all of it
+ * @found:	there is the file itself, not only drop-ins
  * @backend:	path of vhost-user-balloon, or NULL
  * @vm_group:	group of the VMs' sockets, or NULL
  * @control_group: group of the control socket, or NULL
@@ -41,6 +43,7 @@ struct conf_vm {
  * @nr_vms:	elements of @vms
  */
 struct conf {
+	bool found;
 	char *backend;
 	char *vm_group;
 	char *control_group;
@@ -60,7 +63,7 @@ struct conf_error {
 	char text[256];
 };
 
-int conf_load(const char *path, struct conf *ret_conf,
+int conf_load(const char *path, bool required, struct conf *ret_conf,
 	      struct conf_error *ret_error);
 void conf_deinit(struct conf *conf);
 
