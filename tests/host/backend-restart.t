@@ -152,6 +152,55 @@ test_a_stop_that_has_begun_survives() {
 	ended vm 0
 }
 
+# killed_at CALL WHEN - from now on, the back-end is killed in its WHENth such
+# system call
+killed_at() {
+	cat <<-END
+		sh strace -qq -f -p \$(cat $WORK/kept/pid) -e trace=$1 -e inject=$1:signal=KILL:when=$2 >/dev/null 2>$WORK/strace & sleep 1
+	END
+}
+
+test_a_ring_that_was_stopping_goes_on_where_it_was() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:512
+		$(killed_at epoll_ctl 1)
+		stop
+		expect bases 1 0 0 in
+		refill
+		start
+		sleep 200
+		check
+	END
+	ended vm 0
+	eq "$(starts)" 2 "starts"
+}
+
+test_rings_without_memory_go_on_where_they_were() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:512
+		$(killed_at epoll_ctl 1)
+		forget 0
+		refill
+		memory slots
+		sleep 200
+		check
+	END
+	ended vm 0
+	eq "$(starts)" 2 "starts"
+}
+
 test_a_VMM_that_has_not_come_survives() {
 	keeper_start || return
 	vmm vm <<-END

@@ -115,6 +115,7 @@ static int reset_owner(struct backend *b, struct vu_msg *msg,
 
 	(void)msg, (void)reply;
 	b->state->stopping = true;
+	rings_stop_all(b);
 	for (i = 0; i < NR_RINGS; i++)
 		b->state->ring[i].enabled = false;
 	return rings_update(b, why);
@@ -323,6 +324,8 @@ static int set_vring_enable(struct backend *b, struct vu_msg *msg,
 		b->state->stopping = false;
 	else if (b->ring[p->index].kick >= 0)
 		b->state->stopping = true;
+	if (!p->num && b->ring[p->index].running)
+		rings_stop(b, p->index);
 	b->state->ring[p->index].enabled = p->num;
 	return rings_update(b, why);
 }

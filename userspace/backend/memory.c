@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 static struct region_desc desc_of(const struct vu_region *r)
 {
 	return (struct region_desc){
@@ -35,6 +34,9 @@ static void publish(struct backend *b)
 			.id = b->regions.region[i].id,
 		};
 	t->nr = b->regions.nr;
+	/* Without RAM no ring runs. */
+	if (!t->nr)
+		rings_stop_all(b);
 	atomic_signal_fence(memory_order_seq_cst);
 	s->table_now = !s->table_now;
 	memory_changed(b);

@@ -96,13 +96,18 @@ static int start(struct backend *b, unsigned int i, struct fault *ret_fault)
  * rings_stop() - stop one ring
  * @b:		the back-end
  * @i:		which; it runs
+ *
+ * Before anything else of its state changes: a successor that finds a ring
+ * that does not run believes its base, and does old requests again over the
+ * guest's memory if that is behind.
  */
 void rings_stop(struct backend *b, unsigned int i)
 {
 	struct ring *ring = &b->ring[i];
 
-	(void)epoll_ctl(b->worker_epoll, EPOLL_CTL_DEL, ring->kick, NULL);
 	b->state->ring[i].base = ring->vr.last_avail;
+	atomic_signal_fence(memory_order_seq_cst);
+	(void)epoll_ctl(b->worker_epoll, EPOLL_CTL_DEL, ring->kick, NULL);
 	ring->running = false;
 	count(b, ring_stops);
 	/* The frames are the guest's again. */
