@@ -137,6 +137,27 @@ test_memory_to_keep_is_set_when_it_is_known() {
 	eq "$(jq .target "$WORK/c")" $((44 << 20)) "target"
 }
 
+test_what_was_set_by_hand_outlives_a_manager_and_a_back_end() {
+	local go=$WORK/go pid vmm
+
+	vmm_run c <<<"sh while [ ! -e $go ]; do sleep 0.1; done" &
+	vmm=$!
+	within 5 eval '[ "$(status c target)" = $((44 << 20)) ]'
+	check ctl set c --balloon=8M
+	manager_end KILL
+	manager_start
+	within 5 logged "c: adopted back-end"
+	eq "$(status c target)" $((8 << 20)) "target when adopted"
+	kill -KILL "$(describe c pid)"
+	within 5 is_restarted c 1
+	within 5 is_state c running
+	sleep 1
+	eq "$(status c target)" $((8 << 20)) "target after that"
+	: >"$go"
+	wait $vmm
+	eq $? 0 "the VMM's verdict"
+}
+
 test_a_balloon_beyond_memory_names_the_limit() {
 	check vmm_run b <<-END
 	sh ! $BIN/ballonetctl --control=$CONTROL set b --balloon=64.5M 2> $WORK/b
@@ -218,6 +239,24 @@ test_the_storm_survives_the_end_of_the_manager() {
 	wait $vmm
 	eq $? 0 "the VMM's verdict"
 	cat "$WORK/vmm.out"
+}
+
+test_a_first_back_end_that_dies_does_not_take_the_target_along() {
+	manager_end TERM
+	back_ends_kill
+	rm -rf "$RUN"
+	cat >"$WORK/dies-once" <<-END
+	#!/bin/sh
+	[ -e $WORK/died ] && exec $BIN/vhost-user-balloon "\$@"
+	: >$WORK/died
+	END
+	chmod +x "$WORK/dies-once"
+	BACKEND=$WORK/dies-once manager_start
+	vmm_idle a
+	eq "$(describe a restarts)" 1 "restarts"
+	within 2 eval '[ "$(status a target)" = $((4 << 20)) ]'
+	kill "$idle"
+	within 5 is_state a waiting
 }
 
 test_without_a_back_end_program_a_vmm_is_refused() {

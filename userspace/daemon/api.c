@@ -48,14 +48,22 @@ struct forward {
 	char vm[INTERFACE_NAME_MAX + 1];
 	/* of SetBalloon: becomes the VM's wish when it has worked; or -1 */
 	int64_t bytes;
+	/* of SetBalloon: the VM's wish that waits if it has not worked */
+	bool wish_waits;
 };
 
-static void wish_remember(const struct forward *forward)
+/* @rc: as for a link_done; -EREMOTEIO if the back-end has refused. */
+static void wish_remember(const struct forward *forward, int rc)
 {
 	struct vm *vm = manager_find(forward->manager, forward->vm);
 
-	if (!vm)
+	if (!vm || rc == -ECANCELED)
 		return;
+	if (rc) {
+		if (forward->wish_waits)
+			vm_wish(vm, vm->wish, vm->wish_bytes);
+		return;
+	}
 	log_info("%s: balloon set to %lld bytes", vm->name,
 		 (long long)forward->bytes);
 	vm->wish = CONF_WISH_BALLOON;
@@ -68,8 +76,8 @@ static void on_forwarded(int rc, const struct varlink_reply *reply,
 	struct forward *forward = userdata;
 	struct varlink_server *server = control_answer(&forward->ask);
 
-	if (!rc && !reply->error && forward->bytes >= 0)
-		wish_remember(forward);
+	if (forward->bytes >= 0)
+		wish_remember(forward, rc ?: reply->error ? -EREMOTEIO : 0);
 	if (server) {
 		if (rc)
 			interface_not_ready(server, forward->vm,
@@ -99,6 +107,12 @@ static void forward(struct vm *vm, const char *method, json_t *parameters,
 	forward->manager = client->control->manager;
 	snprintf(forward->vm, sizeof(forward->vm), "%s", vm->name);
 	forward->bytes = bytes;
+	if (bytes >= 0) {
+		/* No longer what the configuration wants, if it still waits. */
+		forward->wish_waits = !vm->wish_done;
+		vm->wish_done = true;
+		alarm_clear(vm->wish_alarm);
+	}
 	control_ask(client, &forward->ask);
 	link_call(&vm->link, method, json_incref(parameters), on_forwarded,
 		  forward);
@@ -135,8 +149,6 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 		varlink_server_reply(server, json_pack("{s:o}", "vm",
 						       vm_pack(vm, NULL)));
 	} else {
-		/* No longer what the configuration wants, if it still waits. */
-		alarm_clear(vm->wish_alarm);
 		forward(vm, "io.ballonet.SetBalloon", parameters, bytes,
 			userdata);
 	}

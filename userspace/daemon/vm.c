@@ -85,6 +85,7 @@ void vm_end(struct vm *vm)
 	unlink(vm->control_path);
 	vm->restarts = vm->failures = 0;
 	vm->notifier = 0;
+	vm->wish_done = false;
 	vm->phase = VM_LISTENING;
 	watch_events(vm->listen_watch, UV_READABLE);
 	if (vm->doomed)
@@ -203,8 +204,8 @@ static void backend_ready(struct vm *vm)
 {
 	log_info("%s: back-end %d is ready", vm->name, (int)vm->pid);
 	vm_serve(vm);
-	/* A successor has it from its predecessor's state. */
-	if (!vm->restarts || vm->wish == CONF_WISH_MEMORY)
+	/* What is done, a successor has from its predecessor's state. */
+	if (!vm->wish_done)
 		vm_wish_apply(vm);
 }
 

@@ -79,6 +79,8 @@ struct vm_settings {
  * @killed:	the end of the back-end is our own doing
  * @wish:	what the balloon is set to when a VMM has connected
  * @wish_bytes:	for @wish
+ * @wish_done:	nothing is left to do: this VMM's balloon was set, or is what
+ *		an operator or a manager before us has made of it
  */
 struct vm {
 	struct vm *next;
@@ -112,6 +114,7 @@ struct vm {
 	bool killed;
 	enum conf_wish wish;
 	uint64_t wish_bytes;
+	bool wish_done;
 };
 
 int vm_create(const struct vm_settings *settings, const char *name,

@@ -86,6 +86,7 @@ static void on_handover(int rc, const struct varlink_reply *reply,
 	}
 	log_info("%s: adopted back-end %d with %zu descriptors", vm->name,
 		 (int)vm->pid, vm->store.nr);
+	vm->wish_done = true;
 	vm_serve(vm);
 }
 

@@ -21,8 +21,12 @@ static void on_set(int rc, const struct varlink_reply *reply, void *userdata)
 {
 	struct vm *vm = userdata;
 
-	if (rc == -ECANCELED || (!rc && !reply->error))
+	if (rc == -ECANCELED)
 		return;
+	if (!rc && !reply->error) {
+		vm->wish_done = true;
+		return;
+	}
 	log_warn("%s: balloon could not be set to %" PRIu64 " bytes: %s",
 		 vm->name, vm->wish_bytes,
 		 rc ? strerror(-rc) : reply->error);
@@ -40,7 +44,7 @@ static void on_status(int rc, const struct varlink_reply *reply, void *userdata)
 	struct vm *vm = userdata;
 	struct interface_vm now;
 
-	if (rc == -ECANCELED || vm->wish != CONF_WISH_MEMORY)
+	if (rc == -ECANCELED || vm->wish != CONF_WISH_MEMORY || vm->wish_done)
 		return;
 	if (rc || reply->error ||
 	    interface_vm_unpack(json_object_get(reply->parameters, "vm"),
@@ -48,11 +52,13 @@ static void on_status(int rc, const struct varlink_reply *reply, void *userdata)
 		alarm_set(vm->wish_alarm, LOOK_MS);
 		return;
 	}
-	if (vm->wish_bytes > now.memory)
+	if (vm->wish_bytes > now.memory) {
 		log_warn("%s: cannot keep %" PRIu64 " bytes, the guest has %"
 			 PRIu64, vm->name, vm->wish_bytes, now.memory);
-	else
-		balloon_set(vm, (now.memory - vm->wish_bytes) / FRAME * FRAME);
+		vm->wish_done = true;
+		return;
+	}
+	balloon_set(vm, (now.memory - vm->wish_bytes) / FRAME * FRAME);
 }
 
 /**
@@ -81,7 +87,7 @@ void vm_wish_apply(struct vm *vm)
 }
 
 /**
- * vm_wish - from now on, and for every back-end to come
+ * vm_wish - from now on, and for every VMM to come
  * @vm:		a VM
  * @wish:	what @bytes mean
  * @bytes:	a multiple of 4096
@@ -90,5 +96,6 @@ void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes)
 {
 	vm->wish = wish;
 	vm->wish_bytes = bytes;
+	vm->wish_done = false;
 	vm_wish_apply(vm);
 }
