@@ -52,6 +52,13 @@ test_one_that_crashes_for_ever_is_started_ever_more_slowly() {
 	over
 }
 
+test_one_that_can_do_nothing_with_what_is_stored_is_given_up() {
+	rogue forget
+	within 5 logged "giving up its VMM"
+	within 5 gone "$idle"
+	over
+}
+
 test_one_that_is_never_ready_is_killed_in_the_end() {
 	rogue mute
 	within 14 logged "is not ready in time, killing it"

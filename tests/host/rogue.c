@@ -7,6 +7,7 @@
  *	end	ends at once, having stored nothing
  *	mute	never says that it is ready
  *	crash	stores its connection, is ready, ends
+ *	forget	likewise; its successor takes back everything and ends
  *	flood	stores 5000 descriptors and does not stop notifying
  *	names	stores under names that are none, and several at once
  *	serve	is well-behaved
@@ -166,13 +167,17 @@ int main(int argc, char **argv)
 	if (!strcmp(start, "mute"))
 		pause();
 	listener = listen_at(control);
+	if (!strcmp(start, "forget") && atoi(getenv("LISTEN_FDS"))) {
+		notify("FDSTOREREMOVE=1\nFDNAME=frontend.1", -1, 0);
+		return 5;
+	}
 	if (!strcmp(start, "flood"))
 		flood(vmm);
 	if (!strcmp(start, "names"))
 		names(vmm);
 	store("frontend.1", vmm);
 	notify("READY=1", -1, 0);
-	if (!strcmp(start, "crash"))
+	if (!strcmp(start, "crash") || !strcmp(start, "forget"))
 		return 4;
 	serve(listener, how);
 	return 0;

@@ -17,8 +17,8 @@
  * not matter for that: whether there is still a VMM is asked of the socket.
  *
  * Two VMMs are given up earlier: one whose back-end has taken back everything
- * that it had stored, which says that there is no going on (the VMM broke the
- * protocol); and one whose back-end never stored anything: it does not have a
+ * that was stored, which says that there is no going on (the VMM broke the
+ * protocol, or a successor can do nothing with what is stored); and one whose back-end never stored anything: it does not have a
  * device yet, and an error now is better than a VMM that waits for ever.
  */
 #include "vm.h"
@@ -85,7 +85,7 @@ void vm_end(struct vm *vm)
 	unlink(vm->control_path);
 	vm->restarts = vm->failures = 0;
 	vm->notifier = 0;
-	vm->wish_done = false;
+	vm->wish_done = vm->has_stored = false;
 	vm->phase = VM_LISTENING;
 	watch_events(vm->listen_watch, UV_READABLE);
 	if (vm->doomed)
@@ -238,6 +238,7 @@ void vm_notifications(struct vm *vm)
 				   &message);
 		if (rc <= 0)
 			break;
+		vm->has_stored |= vm->store.nr > 0;
 		notification(vm, &message);
 	}
 	if (rc < 0)
@@ -260,7 +261,7 @@ static void on_process_end(void *userdata, int events)
 	(void)events;
 	/* What it had stored before it died counts. */
 	vm_notifications(vm);
-	gave_up = vm->phase == VM_SERVING && !vm->store.nr;
+	gave_up = !vm->store.nr && (vm->phase == VM_SERVING || vm->has_stored);
 	end_text(vm, text, sizeof(text));
 	watch_stop(&vm->pid_watch);
 	fd_close(&vm->pidfd);
@@ -269,7 +270,8 @@ static void on_process_end(void *userdata, int events)
 	alive = vmm_alive(vm);
 	if (!alive || gave_up) {
 		log_info("%s: back-end %d %s, %s", vm->name, (int)vm->pid,
-			 text, alive ? "giving up its VMM" : "VMM is gone");
+			 text, !alive ? "VMM is gone" :
+			 "no descriptor is stored: giving up its VMM");
 		vm->pid = 0;
 		vm_end(vm);
 		return;

@@ -69,6 +69,7 @@ struct vm_settings {
  * @pid_watch:	of @pidfd
  * @notifier:	process that stored while being adopted, or 0
  * @store:	descriptors kept for the back-end's successor
+ * @has_stored:	there was something in @store since the VMM connected
  * @link:	calls to the back-end
  * @alarm:	when the phase has lasted long enough
  * @wish_alarm:	when to look again whether @wish can be fulfilled
@@ -104,6 +105,7 @@ struct vm {
 	struct watch *pid_watch;
 	pid_t notifier;
 	struct store store;
+	bool has_stored;
 	struct link link;
 	struct alarm *alarm;
 	struct alarm *wish_alarm;
