@@ -201,6 +201,25 @@ test_rings_without_memory_go_on_where_they_were() {
 	eq "$(starts)" 2 "starts"
 }
 
+test_a_state_that_nobody_can_use_is_given_up() {
+	keeper_start || return
+	# Killed when the new table is in force, and the old one is forgotten.
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		start
+		$(killed_at sendmsg 2)
+		table 0x2000000 0x200000 0x100000000 0
+		eof
+	END
+	ended vm 1
+	eq "$(starts)" 2 "starts"
+	logged vm "ring 0: descriptor table lies outside the memory regions"
+	eq "$(cat "$WORK/kept/stored")" "" "what is still kept"
+	refused test -e "$WORK/vm.ctl"
+}
+
 test_a_VMM_that_has_not_come_survives() {
 	keeper_start || return
 	vmm vm <<-END

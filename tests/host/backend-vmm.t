@@ -92,6 +92,20 @@ test_a_ring_outside_RAM_ends_the_connection() {
 	)" "ring 0: descriptor table lies outside the memory regions"
 }
 
+test_rings_that_lose_their_memory_end_the_connection() {
+	local i
+
+	# Every time: the worker may be woken by what is left of them.
+	for i in 1 2 3 4 5 6 7 8; do
+		ends "$(cat <<-'END'
+			hello
+			start
+			table 0x2000000 0x200000 0x100000000 0
+		END
+		)" "ring 0: descriptor table lies outside the memory regions"
+	done
+}
+
 test_a_VMM_that_leaves_ends_the_back_end() {
 	with_backend <<-'END'
 		connect SOCK

@@ -429,6 +429,9 @@ static int act(struct backend *b, struct vu_msg *msg, struct vu_msg *reply,
 	if (handlers[request].pause)
 		worker_pause(b);
 	ret = handlers[request].fn(b, msg, &reply->payload, why);
+	/* The worker must not see rings in memory that may be gone. */
+	if (ret == -EPROTO && handlers[request].pause)
+		rings_stop_all(b);
 	if (handlers[request].pause)
 		worker_resume(b);
 	if (ret == -EPROTO)

@@ -246,8 +246,8 @@ static void close_stale(struct backend *b, const struct fdstore_fd *fds,
  * @nr:		how many
  * @ret_fault:	what is wrong
  *
- * Return: 0, -ENOENT if there is no state, another negative errno if it
- * cannot be used.
+ * Return: 0, -ENOENT if there is no state, -EPROTO if no successor can use it,
+ * or another negative errno.
  */
 int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 		unsigned int nr, struct fault *ret_fault)
@@ -275,7 +275,7 @@ int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 		name_of(list[i].kind, *list[i].id, name);
 		*list[i].fd = find(fds, nr, name);
 		if (*list[i].fd < 0)
-			return fault_set(ret_fault, -EBADF,
+			return fault_set(ret_fault, -EPROTO,
 				"descriptor %s was not kept", name);
 	}
 	ret = memory_resume(b, fds, nr, ret_fault);

@@ -398,6 +398,21 @@ static void remove_paths(const struct backend *b)
 		(void)unlink(b->control_path);
 }
 
+/*
+ * What cannot be used now, no successor can use either: better the VMM sees
+ * the end than one successor after the other.
+ */
+static int give_up(struct backend *b, int ret, const struct fault *why)
+{
+	log_err("%s", why->text);
+	if (ret == -EPROTO) {
+		b->lost = true;
+		keep_drop_all(b);
+		remove_paths(b);
+	}
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {
@@ -408,17 +423,17 @@ int main(int argc, char **argv)
 	};
 	struct fault why = { "" };
 	static struct backend b;
-	int signals = -1;
+	int signals = -1, ret;
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &o))
 		return EXIT_FAILURE;
 	log_init(PROGRAM, o.name);
 	backend_init(&b, &o);
-	if (start(&b, &o, &signals, &why) ||
-	    (o.sandbox && sandbox_enter(&why))) {
-		log_err("%s", why.text);
-		return EXIT_FAILURE;
-	}
+	ret = start(&b, &o, &signals, &why);
+	if (!ret && o.sandbox)
+		ret = sandbox_enter(&why);
+	if (ret)
+		return give_up(&b, ret, &why);
 	(void)fdstore_notify(&b.store, "READY=1");
 
 	loop(&b, signals);

@@ -231,7 +231,8 @@ static int fd_of(const struct fdstore_fd *fds, unsigned int nr, uint32_t id)
  * @nr:		how many
  * @ret_fault:	what is wrong
  *
- * Return: 0 or a negative errno.
+ * Return: 0, -EPROTO if the regions or their files cannot be those that the
+ * predecessor had, or another negative errno.
  */
 int memory_resume(struct backend *b, const struct fdstore_fd *fds,
 		  unsigned int nr, struct fault *ret_fault)
@@ -246,14 +247,14 @@ int memory_resume(struct backend *b, const struct fdstore_fd *fds,
 
 		fd = fd_of(fds, nr, sr->id);
 		if (fd < 0)
-			return fault_set(ret_fault, -EBADF,
+			return fault_set(ret_fault, -EPROTO,
 				"memory region at 0x%" PRIx64
 				" was not kept", sr->desc.gpa);
 		ret = region_map(&sr->desc, fd, sr->id, &r, ret_fault);
-		if (!ret)
-			ret = region_add(&b->regions, &r, ret_fault);
 		if (ret)
-			return ret;
+			return ret == -EINVAL ? -EPROTO : ret;
+		if (region_add(&b->regions, &r, ret_fault))
+			return -EPROTO;
 	}
 	memory_changed(b);
 	return 0;
