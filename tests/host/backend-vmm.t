@@ -240,6 +240,19 @@ test_a_held_stats_buffer_is_handed_back() {
 	END
 }
 
+test_calls_behind_one_that_waits_are_answered() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		start
+		call CTL io.ballonet.Stats {"vm":"vm"} io.ballonet.Status {"vm":"vm"} io.ballonet.Stats {"vm":"vm"} io.ballonet.List {}
+		expect the guest's driver has sent no statistics
+		expect {"parameters":{"vm":{
+		expect {"parameters":{"vms":[
+	END
+}
+
 test_a_long_discard_stops_within_a_moment() {
 	with_backend <<-'END'
 		ram 1100M

@@ -1131,32 +1131,38 @@ static void cmd_expect(char **arg)
 		die("expected '%s', not '%s'", text, last);
 }
 
-/* "call PATH METHOD PARAMETERS": one call of the control interface. */
+/*
+ * "call PATH [METHOD PARAMETERS]...": calls of the control interface, all at
+ * once; the answers on one line.
+ */
 static void cmd_call(char **arg)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	char text[sizeof(last)];
+	int fd, i, calls = 0;
 	size_t len = 0;
 	ssize_t n;
-	int fd;
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", arg[1]);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
 		die("connect %s: %s", arg[1], strerror(errno));
-	n = snprintf(text, sizeof(text),
-		     "{\"method\":\"%s\",\"parameters\":%s}", arg[2],
-		     arg[3] ? arg[3] : "{}");
-	if (write(fd, text, n + 1) != n + 1)
+	for (i = 2; arg[i]; i += arg[i + 1] ? 2 : 1, calls++)
+		len += 1 + snprintf(text + len, sizeof(text) - len,
+				    "{\"method\":\"%s\",\"parameters\":%s}",
+				    arg[i], arg[i + 1] ? arg[i + 1] : "{}");
+	if (write(fd, text, len) != (ssize_t)len)
 		die("call: %s", strerror(errno));
-	do {
+	for (len = 0; calls; len += n) {
 		if (!readable(fd, TIMEOUT_MS))
 			die("no answer to %s", arg[2]);
 		n = read(fd, text + len, sizeof(text) - len);
 		if (n <= 0)
 			die("connection closed by %s", arg[2]);
-		len += n;
-	} while (text[len - 1]);
+		for (i = 0; i < n; i++)
+			if (!text[len + i] && --calls)
+				text[len + i] = ' ';
+	}
 	close(fd);
 	say("%s", text);
 }

@@ -417,7 +417,7 @@ int sandbox_enter(struct fault *ret_fault);
 /* control.c: the Varlink interface */
 int control_init(struct backend *b);
 void control_deinit(struct backend *b);
-bool control_event(struct backend *b, int fd);
+bool control_event(struct backend *b, int fd, uint32_t events);
 void control_tick(struct backend *b);
 bool control_waits(const struct backend *b);
 

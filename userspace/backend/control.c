@@ -309,24 +309,36 @@ static void client_drop(struct client *c)
 	varlink_server_deinit(&c->server);
 }
 
-/* Sends what is there; wakes us when the socket takes the rest. */
-static void client_flush(struct client *c)
+/* Sends what the socket takes. */
+static int client_send(struct client *c)
 {
 	struct varlink_buf *out = &c->server.out;
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = c->fd };
 	ssize_t n;
 
 	while (out->len) {
 		n = send(c->fd, out->data, out->len,
 			 MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0) {
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		varlink_buf_consume(out, n);
+	}
+	return 0;
+}
+
+/* Sends what is there, runs the calls that waited for that, and so on. */
+static void client_flush(struct client *c)
+{
+	struct varlink_buf *out = &c->server.out;
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = c->fd };
+	size_t waiting;
+
+	do {
+		waiting = c->server.in.len;
+		if (client_send(c) || varlink_server_dispatch(&c->server)) {
 			client_drop(c);
 			return;
 		}
-		varlink_buf_consume(out, n);
-	}
+	} while (c->server.in.len != waiting);
 	/* One that reads nothing is not listened to. */
 	if (out->len)
 		ev.events = EPOLLOUT;
@@ -335,11 +347,17 @@ static void client_flush(struct client *c)
 	(void)epoll_ctl(c->b->epoll, EPOLL_CTL_MOD, c->fd, &ev);
 }
 
-static void client_event(struct client *c)
+static void client_event(struct client *c, uint32_t events)
 {
 	char buf[4096];
 	ssize_t n;
 
+	/* Gone, and what it left is not read: this would come for ever. */
+	if (events & (EPOLLHUP | EPOLLERR) &&
+	    !varlink_server_wants_input(&c->server)) {
+		client_drop(c);
+		return;
+	}
 	if (varlink_server_wants_input(&c->server)) {
 		n = recv(c->fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno != EAGAIN) ||
@@ -377,10 +395,11 @@ static void client_accept(struct backend *b)
  * control_event() - a descriptor is ready that may be the control interface's
  * @b:		the back-end
  * @fd:		the descriptor
+ * @events:	EPOLLIN and others
  *
  * Return: true if it was.
  */
-bool control_event(struct backend *b, int fd)
+bool control_event(struct backend *b, int fd, uint32_t events)
 {
 	unsigned int i;
 
@@ -390,7 +409,7 @@ bool control_event(struct backend *b, int fd)
 	}
 	for (i = 0; i < CLIENTS; i++)
 		if (b->control->client[i].fd == fd) {
-			client_event(&b->control->client[i]);
+			client_event(&b->control->client[i], events);
 			return true;
 		}
 	return false;

@@ -205,8 +205,11 @@ static void accept_frontend(struct backend *b)
 	log_info("the VMM connected");
 }
 
-static void dispatch(struct backend *b, int fd, int signals)
+static void dispatch(struct backend *b, const struct epoll_event *ev,
+		     int signals)
 {
+	int fd = ev->data.fd;
+
 	if (fd == b->frontend) {
 		frontend_event(b);
 	} else if (fd == b->listen) {
@@ -217,7 +220,7 @@ static void dispatch(struct backend *b, int fd, int signals)
 	} else if (fd == signals) {
 		b->quit = true;
 	} else {
-		(void)control_event(b, fd);
+		(void)control_event(b, fd, ev->events);
 	}
 }
 
@@ -231,7 +234,7 @@ static void loop(struct backend *b, int signals)
 			       b->no_memory_ms || control_waits(b) ?
 			       TICK_MS : -1);
 		for (i = 0; i < n && !b->quit; i++)
-			dispatch(b, ev[i].data.fd, signals);
+			dispatch(b, &ev[i], signals);
 		frontend_tick(b);
 		if (control_waits(b))
 			control_tick(b);
