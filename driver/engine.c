@@ -384,14 +384,17 @@ static void deflate(struct ballonet *bal, u64 need)
 	}
 }
 
-static bool silent(struct ballonet *bal)
+/* How long until a host that owes an answer is called silent; 0 if it is. */
+static unsigned int silent_in_ms(struct ballonet *bal)
 {
 	unsigned long since = ballonet_queue_oldest(&bal->inflateq);
 	unsigned long since2 = ballonet_queue_oldest(&bal->deflateq);
 
 	if (time_before(since2, since))
 		since = since2;
-	return time_after(jiffies, since + msecs_to_jiffies(SILENT_MS));
+	since += msecs_to_jiffies(SILENT_MS);
+	return time_after(jiffies, since) ? 0 :
+	       jiffies_to_msecs(since - jiffies) + 1;
 }
 
 static enum ballonet_state move(struct ballonet *bal)
@@ -456,9 +459,11 @@ static unsigned int engine_pass(struct ballonet *bal)
 	if (state == BALLONET_DEFLATING && queues_idle(bal))
 		next = RETRY_MOVED_MS;
 	if (!queues_idle(bal)) {
-		if (silent(bal))
+		next = silent_in_ms(bal);
+		if (!next) {
 			state = BALLONET_SILENT;
-		next = SILENT_MS;
+			next = SILENT_MS;
+		}
 	}
 	state_set(bal, state);
 	wake_up_all(&bal->answer_wq);
