@@ -60,6 +60,7 @@ count_at_least() {
 
 # guest_meets_liar FEATURES - boots, with known data in its memory
 guest_meets_liar() {
+	rm -f "$WORK/vm.sock"
 	make_pipe liar
 	liar_in=$pipe_in liar_out=$pipe_out
 	"$liar_dir/liar" "$WORK/vm.sock" "$1" <"$WORK/liar.in" \
@@ -96,7 +97,7 @@ log_is_quiet() {
 	log_seen=$(wc -l <"$WORK/vm.log")
 	printf '%s\n' "$new"
 	eq "$(grep -avE "$MAY_SAY|^\$" <<<"$new")" "" "the guest's log"
-	at_most "$(wc -l <<<"$new")" 12 "lines in the guest's log"
+	at_most "$(wc -l <<<"$new")" 30 "lines in the guest's log"
 }
 
 # state_is WORD SECONDS
@@ -311,10 +312,10 @@ asked_with_pauses() {
 	tell lie out "$@"
 	tell target 16
 	before=$(count out)
-	sleep 4
+	sleep 3
 	echo "requests: $(($(count out) - before))"
-	at_least $(($(count out) - before)) 2 "requests in 4 s"
-	at_most $(($(count out) - before)) 14 "requests in 4 s"
+	at_least $(($(count out) - before)) 2 "requests in 3 s"
+	at_most $(($(count out) - before)) 12 "requests in 3 s"
 	check guest vm memload touch 32
 }
 
@@ -406,9 +407,9 @@ test_compaction_does_not_wait_for_a_silent_host() {
 	available=$(meminfo vm MemAvailable)
 	check guest vm memload drop
 	check guest vm memload holes $((available / MIB - 40)) || return
-	tell target 64
+	tell target 128
 	load
-	within 20 knob_is vm actual $((64 * MIB))
+	within 20 knob_is vm actual $((128 * MIB))
 	tell lie in silent
 	tell lie out silent
 	check guest vm 'echo 1 >/proc/sys/vm/compact_memory'
