@@ -130,6 +130,37 @@ test_answers_that_nobody_asked_for_are_not_taken_for_the_next() {
 	over
 }
 
+test_a_stranger_is_not_adopted_in_its_place() {
+	local pid
+	rogue serve stranger
+	within 5 is_kept a frontend.1
+	pid=$(describe a pid)
+	manager_end KILL
+	manager_start
+	within 5 logged "a: adopted back-end $pid "
+	eq "$(describe a pid)" "$pid" "process"
+	over
+}
+
+# Of watched VMMs: libuv itself has one more.
+epolls() {
+	find "/proc/$manager_pid/fd" -lname 'anon_inode:\[eventpoll\]' | wc -l
+}
+
+test_one_that_cannot_be_adopted_leaves_nothing_behind() {
+	local before
+	before=$(epolls)
+	rogue serve orphan
+	within 5 is_kept a frontend.1
+	manager_end KILL
+	manager_start
+	within 5 logged "could not be adopted (No such process)"
+	eq "$(epolls)" "$before" "epoll descriptors"
+	kill "$idle"
+	back_ends_kill
+	within 8 is_state a waiting
+}
+
 test_the_manager_rests_when_all_is_quiet() {
 	local before
 	before=$(manager_cpu_ms)

@@ -13,6 +13,8 @@
  *	serve	is well-behaved
  *
  *	garbage, huge, error, other, null, twice, hang
+ *	stranger	is handed over, and another process notifies behind it
+ *	orphan		is handed over by a process that is gone afterwards
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int notify_sock;
@@ -97,7 +100,22 @@ static void names(int fd)
 	store("good.1", fd);
 }
 
-static void answer(int fd, const char *how)
+/* Notifies from a process of its own: stores @fd if there is one. */
+static void notify_beside(int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (fd < 0)
+			notify("STATUS=here", -1, 0);
+		else
+			store("frontend.1", fd);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void answer(int fd, int vmm, const char *how)
 {
 	static char huge[2 << 20];
 
@@ -117,17 +135,24 @@ static void answer(int fd, const char *how)
 		(void)!write(fd, "{}", 3);
 	} else if (!strcmp(how, "twice")) {
 		(void)!write(fd, "{}\0{}\0{}", 9);
+	} else if (!strcmp(how, "stranger")) {
+		store("frontend.1", vmm);
+		notify_beside(-1);
+		(void)!write(fd, "{}", 3);
+	} else if (!strcmp(how, "orphan")) {
+		notify_beside(vmm);
+		(void)!write(fd, "{}", 3);
 	}
 }
 
-static void serve(int listener, const char *how)
+static void serve(int listener, int vmm, const char *how)
 {
 	char piece[4096];
 	int fd;
 
 	while ((fd = accept(listener, NULL, NULL)) >= 0) {
 		while (read(fd, piece, sizeof(piece)) > 0)
-			answer(fd, how);
+			answer(fd, vmm, how);
 		close(fd);
 	}
 }
@@ -179,6 +204,6 @@ int main(int argc, char **argv)
 	notify("READY=1", -1, 0);
 	if (!strcmp(start, "crash") || !strcmp(start, "forget"))
 		return 4;
-	serve(listener, how);
+	serve(listener, vmm, how);
 	return 0;
 }

@@ -199,6 +199,8 @@ int store_receive(struct store *store, int fd, pid_t pid,
 		rc = keep(store, n.name, n.fds[i]);
 		if (rc)
 			n.message.refused = rc;
+		else
+			n.message.kept = true;
 	}
 	*ret_message = n.message;
 	return 1;

@@ -35,11 +35,13 @@ struct store {
  * struct store_message - what a notification said besides
  * @pid:	who sent it, as the kernel knows
  * @ready:	READY=1
+ * @kept:	a descriptor went into the store
  * @refused:	0, or a negative errno: descriptors were not kept
  */
 struct store_message {
 	pid_t pid;
 	bool ready;
+	bool kept;
 	int refused;
 };
 

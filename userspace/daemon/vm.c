@@ -70,14 +70,23 @@ static bool vmm_alive(const struct vm *vm)
 }
 
 /**
+ * vm_vmm_unwatch - give up a VMM's connection
+ * @vm:		a VM; nothing happens if it has no VMM
+ */
+void vm_vmm_unwatch(struct vm *vm)
+{
+	watch_stop(&vm->eof_watch);
+	fd_close(&vm->eof_fd);
+	fd_close(&vm->vmm_fd);
+}
+
+/**
  * vm_end - VMM and back-end have gone: listen again
  * @vm:		a VM
  */
 void vm_end(struct vm *vm)
 {
-	watch_stop(&vm->eof_watch);
-	fd_close(&vm->eof_fd);
-	fd_close(&vm->vmm_fd);
+	vm_vmm_unwatch(vm);
 	store_clear(&vm->store);
 	link_cancel(&vm->link);
 	alarm_clear(vm->alarm);
@@ -192,7 +201,7 @@ void vm_serve(struct vm *vm)
 			 (int)vm->pid, vm->control_path, strerror(-rc));
 }
 
-/* Whose notifications count; while adopting, those of who comes first. */
+/* Whose notifications count; while adopting, those of who stores first. */
 static pid_t notifier(const struct vm *vm)
 {
 	if (vm->pid)
@@ -217,7 +226,7 @@ static void notification(struct vm *vm, const struct store_message *message)
 			 strerror(-message->refused));
 		vm->complained = true;
 	}
-	if (vm->phase == VM_ADOPTING)
+	if (vm->phase == VM_ADOPTING && !vm->notifier && message->kept)
 		vm->notifier = message->pid;
 	if (message->ready && vm->phase == VM_STARTING)
 		backend_ready(vm);

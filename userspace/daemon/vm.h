@@ -67,7 +67,7 @@ struct vm_settings {
  * @pid:	the back-end's, 0 if there is none
  * @pidfd:	likewise, or -1
  * @pid_watch:	of @pidfd
- * @notifier:	process that stored while being adopted, or 0
+ * @notifier:	process that stored first while being adopted, or 0
  * @store:	descriptors kept for the back-end's successor
  * @has_stored:	there was something in @store since the VMM connected
  * @link:	calls to the back-end
@@ -135,6 +135,7 @@ int vm_adopt(struct vm *vm);
 
 /* for vm_adopt.c */
 int vm_vmm_watch(struct vm *vm, int fd);
+void vm_vmm_unwatch(struct vm *vm);
 int vm_process_watch(struct vm *vm, pid_t pid, int pidfd);
 void vm_notifications(struct vm *vm);
 void vm_serve(struct vm *vm);

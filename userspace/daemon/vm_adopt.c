@@ -59,11 +59,19 @@ static int vmm_adopt(struct vm *vm)
 
 static int process_and_vmm_adopt(struct vm *vm)
 {
+	int rc;
+
 	/* Sent before the answer, so here by now. */
 	vm_notifications(vm);
 	if (!vm->notifier)
 		return -ENOENT;
-	return vmm_adopt(vm) ?: process_adopt(vm, vm->notifier);
+	rc = vmm_adopt(vm);
+	if (rc)
+		return rc;
+	rc = process_adopt(vm, vm->notifier);
+	if (rc)
+		vm_vmm_unwatch(vm);
+	return rc;
 }
 
 static void on_handover(int rc, const struct varlink_reply *reply,
@@ -81,6 +89,7 @@ static void on_handover(int rc, const struct varlink_reply *reply,
 		log_err("%s: the back-end at %s could not be adopted (%s), its VMM will not survive it; trying again",
 			vm->name, vm->control_path, why);
 		store_clear(&vm->store);
+		vm->has_stored = false;
 		alarm_set(vm->alarm, RETRY_MS);
 		return;
 	}
