@@ -99,6 +99,22 @@ test_a_frame_that_came_back_keeps_its_page() {
 	END
 }
 
+test_frames_that_were_not_taken_do_not_complete_a_page() {
+	on_huge_tmpfs <<-END
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		fill
+		start
+		$(inject "$WORK/vm.pid" madvise error=EIO:when=1)
+		ranges inflate 1024:512
+		expect status 5 id 77 done 0 freed 0
+		ranges inflate 1535:1
+		expect status 0 id 77 done 1 freed 0
+		check
+	END
+}
+
 test_reports_complete_a_page_only_for_themselves() {
 	on_huge_tmpfs <<-'END'
 		ram 64M file:/mnt/ram

@@ -155,9 +155,7 @@ test_a_stop_that_has_begun_survives() {
 # killed_at CALL WHEN - from now on, the back-end is killed in its WHENth such
 # system call
 killed_at() {
-	cat <<-END
-		sh strace -qq -f -p \$(cat $WORK/kept/pid) -e trace=$1 -e inject=$1:signal=KILL:when=$2 >/dev/null 2>$WORK/strace & sleep 1
-	END
+	inject "$WORK/kept/pid" "$1" "signal=KILL:when=$2"
 }
 
 test_a_ring_that_was_stopping_goes_on_where_it_was() {

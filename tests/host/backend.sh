@@ -24,8 +24,17 @@ vmm() {
 # it has to leave with the VMM, without complaint of its own
 with_backend() {
 	backend_start vm || return
+	echo "${backend_pids[vm]}" >"$WORK/vm.pid"
 	vmm vm
 	ended vm 0
+}
+
+# inject PIDFILE CALL WHAT - the line of a script from which on strace does
+# WHAT to such system calls of the process
+inject() {
+	cat <<-END
+		sh strace -qq -f -p \$(cat $1) -e trace=$2 -e inject=$2:$3 >/dev/null 2>$WORK/strace & sleep 1
+	END
 }
 
 # ended NAME STATUS - the back-end ends by itself with this status

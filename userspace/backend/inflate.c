@@ -50,8 +50,12 @@ static int frames_move(struct backend *b, enum role role,
 		ret = discard_frames(&job, list);
 		count_add(b, discard_calls, job.calls);
 		count_add(b, bytes_freed, job.freed);
-		/* The driver may use these again without telling. */
-		if (role == ROLE_REPORT ||
+		/*
+		 * The driver may use these again without telling. What was
+		 * not done it has again already; the rest costs no more than
+		 * a page that stays.
+		 */
+		if (role == ROLE_REPORT || (ret && ret != -EINTR) ||
 		    !(b->state->features &
 		      BIT(VIRTIO_BALLOON_F_MUST_TELL_HOST)))
 			discard_forget(&b->regions, list);
