@@ -236,7 +236,8 @@ static void used_publish(struct ring *r, uint16_t jump)
 /* What the driver must make of it, if the answer has this for a number. */
 static void books_close(const struct owed *o, uint64_t done, bool malformed)
 {
-	uint8_t new = o->q == IN ? HOST : GUEST, old = o->q == IN ? GUEST : HOST;
+	uint8_t old = o->q == IN ? GUEST : HOST;
+	uint8_t new = o->q == IN ? HOST : GUEST;
 	uint64_t n = 0, k;
 	unsigned int i;
 
