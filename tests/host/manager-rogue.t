@@ -30,10 +30,6 @@ over() {
 	check kill -0 "$manager_pid"
 }
 
-manager_cpu_ms() {
-	awk '{ print ($14 + $15) * 10 }' "/proc/$manager_pid/stat"
-}
-
 test_one_that_ends_at_once_is_given_up() {
 	rogue end
 	within 5 logged "does not start, VMM is refused"
@@ -104,6 +100,18 @@ test_nonsense_for_an_answer_is_not_ready() {
 		ctl_fails 6 "a: its back-end does not answer" status a
 		over
 	done
+}
+
+test_who_waits_for_it_keeps_no_processor_busy() {
+	local before
+	rogue serve hang
+	within 5 is_kept a frontend.1
+	before=$(manager_cpu_ms)
+	# socat says at once that it will send no more, and waits.
+	eq "$(call io.ballonet.Status '{"vm": "a"}' | jq -r .error)" \
+		io.ballonet.NotReady "answer"
+	at_most $(($(manager_cpu_ms) - before)) 200 "ms of CPU in 3 s"
+	over
 }
 
 test_a_list_does_not_wait_for_one_that_is_silent() {

@@ -33,6 +33,24 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
+manager_cpu_ms() {
+	awk '{ print ($14 + $15) * 10 }' "/proc/$manager_pid/stat"
+}
+
+# crowd NUMBER [COMMAND...] - clients that say nothing connect, under COMMAND;
+# how many could stay is in $crowd, their process in $crowd_pid
+crowd() {
+	local n=$1
+	shift
+	: >"$WORK/crowd"
+	"$@" "$TOP/build/tests/crowd" "$CONTROL" "$n" >"$WORK/crowd" &
+	crowd_pid=$!
+	disown
+	background $crowd_pid
+	within 5 test -s "$WORK/crowd"
+	crowd=$(<"$WORK/crowd")
+}
+
 # logged TEXT - did the manager say so?
 logged() {
 	grep -qF -- "$1" "$WORK/log"

@@ -277,6 +277,20 @@ test_sockets_that_a_killed_manager_left_are_replaced() {
 	manager_end TERM
 }
 
+test_want_of_descriptors_keeps_no_processor_busy() {
+	local before
+
+	manager_start prlimit --nofile=40:40
+	crowd 60
+	check logged "cannot accept a connection: Too many open files"
+	before=$(manager_cpu_ms)
+	sleep 2
+	at_most $(($(manager_cpu_ms) - before)) 100 "ms of CPU in 2 s"
+	kill "$crowd_pid"
+	within 5 ctl list
+	manager_end TERM
+}
+
 test_the_service_manager_is_told() {
 	local notify=$WORK/notify
 

@@ -56,19 +56,26 @@ static int client_receive(struct control_client *client)
 static void on_client(void *userdata, int events)
 {
 	struct control_client *client = userdata;
-	int rc;
+	int rc, wanted = 0;
 
 	(void)events;
+	/* Answers go out before the client's end is read, which closes. */
 	rc = client_send(client) ?: varlink_server_dispatch(&client->server) ?:
-		client_receive(client) ?: client_send(client);
+		client_send(client) ?: client_receive(client) ?:
+		client_send(client);
 	if (rc) {
 		client_close(client);
 		return;
 	}
-	watch_events(client->watch, UV_DISCONNECT |
-		     (varlink_server_wants_input(&client->server) ?
-		      UV_READABLE : 0) |
-		     (client->server.out.len ? UV_WRITABLE : 0));
+	/*
+	 * Not UV_DISCONNECT: that it has sent its last call would wake the
+	 * loop until this one is answered. Whether it is gone, sending tells.
+	 */
+	if (varlink_server_wants_input(&client->server))
+		wanted |= UV_READABLE;
+	if (client->server.out.len)
+		wanted |= UV_WRITABLE;
+	watch_events(client->watch, wanted);
 }
 
 /**
@@ -142,7 +149,8 @@ static void on_connect(void *userdata, int events)
 	int fd;
 
 	(void)events;
-	fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = listener_accept(&control->listener,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
 	if (control->nr_clients == CONTROL_CLIENTS_MAX ||
@@ -166,13 +174,10 @@ int control_init(struct control *control, struct manager *manager)
 {
 	int rc;
 
-	*control = (struct control){ .manager = manager, .fd = -1 };
-	rc = sock_bind(manager->control_path, SOCK_STREAM, 0660,
-		       manager->control_gid, &control->fd);
-	if (!rc)
-		rc = watch_start(manager->settings.loop, control->fd,
-				 UV_READABLE, on_connect, control,
-				 &control->watch);
+	*control = (struct control){ .manager = manager };
+	rc = listener_open(&control->listener, manager->settings.loop,
+			   manager->control_path, manager->control_gid,
+			   on_connect, control);
 	if (rc)
 		log_err("%s: %s", manager->control_path, sock_bind_error(rc));
 	return rc;
@@ -190,9 +195,5 @@ void control_deinit(struct control *control)
 		next = client->next;
 		client_close(client);
 	}
-	watch_stop(&control->watch);
-	if (control->fd >= 0) {
-		unlink(control->manager->control_path);
-		close(control->fd);
-	}
+	listener_close(&control->listener, control->manager->control_path);
 }

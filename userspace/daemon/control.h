@@ -17,15 +17,13 @@ struct control_client;
 /**
  * struct control - the control socket
  * @manager:	what is controlled
- * @fd:		the socket
- * @watch:	of @fd
+ * @listener:	the socket
  * @clients:	who is connected
  * @nr_clients:	how many
  */
 struct control {
 	struct manager *manager;
-	int fd;
-	struct watch *watch;
+	struct listener listener;
 	struct control_client *clients;
 	unsigned int nr_clients;
 };

@@ -96,7 +96,7 @@ void vm_end(struct vm *vm)
 	vm->notifier = 0;
 	vm->wish_done = vm->has_stored = false;
 	vm->phase = VM_LISTENING;
-	watch_events(vm->listen_watch, UV_READABLE);
+	listener_wait(&vm->listener, true);
 	if (vm->doomed)
 		alarm_set(vm->settings->reaper, 0);
 }
@@ -391,10 +391,10 @@ static void on_connect(void *userdata, int events)
 	(void)events;
 	if (vm->phase != VM_LISTENING && !vmm_alive(vm)) {
 		/* The next one, before the last one's back-end has ended. */
-		watch_events(vm->listen_watch, 0);
+		listener_wait(&vm->listener, false);
 		return;
 	}
-	fd = accept4(vm->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	fd = listener_accept(&vm->listener, SOCK_CLOEXEC);
 	if (fd < 0)
 		return;
 	if (vm->phase != VM_LISTENING) {
@@ -434,11 +434,8 @@ static int sockets_open(struct vm *vm)
 		rc = watch_start(s->loop, vm->notify_fd, UV_READABLE,
 				 on_notify, vm, &vm->notify_watch);
 	if (!rc)
-		rc = sock_bind(vm->socket_path, SOCK_STREAM, 0660, s->gid,
-			       &vm->listen_fd);
-	if (!rc)
-		rc = watch_start(s->loop, vm->listen_fd, UV_READABLE,
-				 on_connect, vm, &vm->listen_watch);
+		rc = listener_open(&vm->listener, s->loop, vm->socket_path,
+				   s->gid, on_connect, vm);
 	return rc;
 }
 
@@ -459,7 +456,7 @@ int vm_create(const struct vm_settings *settings, const char *name,
 	if (!vm)
 		return -ENOMEM;
 	vm->settings = settings;
-	vm->listen_fd = vm->notify_fd = vm->vmm_fd = -1;
+	vm->listener.fd = vm->notify_fd = vm->vmm_fd = -1;
 	vm->eof_fd = vm->pidfd = -1;
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
 	rc = path_format(vm->socket_path, vm, "sock") ?:
@@ -485,15 +482,12 @@ int vm_create(const struct vm_settings *settings, const char *name,
  */
 void vm_destroy(struct vm *vm)
 {
-	if (vm->listen_fd >= 0)
-		unlink(vm->socket_path);
+	listener_close(&vm->listener, vm->socket_path);
 	if (vm->notify_fd >= 0)
 		unlink(vm->notify_path);
-	watch_stop(&vm->listen_watch);
 	watch_stop(&vm->notify_watch);
 	watch_stop(&vm->eof_watch);
 	watch_stop(&vm->pid_watch);
-	fd_close(&vm->listen_fd);
 	fd_close(&vm->notify_fd);
 	fd_close(&vm->vmm_fd);
 	fd_close(&vm->eof_fd);

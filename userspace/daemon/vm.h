@@ -8,6 +8,7 @@
 #include "conf.h"
 #include "interface.h"
 #include "link.h"
+#include "listener.h"
 #include "sock.h"
 #include "store.h"
 #include "watch.h"
@@ -56,8 +57,7 @@ struct vm_settings {
  * @configured:	is in the configuration
  * @doomed:	is forgotten as soon as its VMM is gone
  * @phase:	see there
- * @listen_fd:	socket at @socket_path
- * @listen_watch: of @listen_fd
+ * @listener:	socket at @socket_path
  * @notify_fd:	socket at @notify_path
  * @notify_watch: of @notify_fd
  * @vmm_fd:	our copy of the VMM's connection, or -1. Its flags are shared
@@ -93,8 +93,7 @@ struct vm {
 	bool configured;
 	bool doomed;
 	enum vm_phase phase;
-	int listen_fd;
-	struct watch *listen_watch;
+	struct listener listener;
 	int notify_fd;
 	struct watch *notify_watch;
 	int vmm_fd;
