@@ -123,6 +123,49 @@ static void before_counts_in_the_order_of_the_request(void **state)
 	assert_int_equal(frames_before(r, 3, 0), 0);
 }
 
+static void cut_keeps_every_piece_that_is_common(void **state)
+{
+	struct frame_range ram[] = { { 10, 10 }, { 30, 10 }, { 60, 1 } };
+	const struct frame_list keep = { ram, 3, 3 };
+	struct frame_list list;
+
+	(void)state;
+	list = list_of((struct frame_range[]){ { 0, 100 } }, 1);
+	frames_cut(&list, &keep);
+	is(&list, ram, 3);
+	list = list_of((struct frame_range[]){ { 5, 6 }, { 18, 14 },
+					       { 35, 1 }, { 39, 22 } }, 4);
+	frames_cut(&list, &keep);
+	is(&list, (struct frame_range[]){ { 10, 1 }, { 18, 2 }, { 30, 2 },
+					  { 35, 1 }, { 39, 1 }, { 60, 1 } },
+	   6);
+	list = list_of((struct frame_range[]){ { 20, 10 }, { 61, 9 } }, 2);
+	frames_cut(&list, &keep);
+	assert_int_equal(list.nr, 0);
+	frames_cut(&list, &keep);
+	assert_int_equal(list.nr, 0);
+}
+
+static void cut_needs_room_for_the_other_list_only(void **state)
+{
+	struct frame_range ram[] = { { 0, 2 }, { 4, 1 }, { 6, 99 } };
+	const struct frame_list keep = { ram, 3, 3 };
+	struct frame_list list = { room, 0, MAX };
+	uint64_t i;
+
+	(void)state;
+	for (i = 0; i < MAX - 3; i++)
+		assert_int_equal(frames_add_range(&list, 8 * i + 1, 6), 0);
+	frames_cut(&list, &keep);
+	assert_int_equal(list.nr, MAX - 3 + 2);
+	is(&list, (struct frame_range[]){ { 1, 1 }, { 4, 1 }, { 6, 1 },
+					  { 9, 6 }, { 17, 6 }, { 25, 6 },
+					  { 33, 6 }, { 41, 6 }, { 49, 6 },
+					  { 57, 6 }, { 65, 6 }, { 73, 6 },
+					  { 81, 6 }, { 89, 6 }, { 97, 6 } },
+	   15);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +174,8 @@ int main(void)
 		cmocka_unit_test(a_full_list_says_so),
 		cmocka_unit_test(merge_sorts_and_joins),
 		cmocka_unit_test(merge_of_nothing_is_nothing),
+		cmocka_unit_test(cut_keeps_every_piece_that_is_common),
+		cmocka_unit_test(cut_needs_room_for_the_other_list_only),
 		cmocka_unit_test(overlap_is_found_in_any_order),
 		cmocka_unit_test(before_counts_in_the_order_of_the_request),
 	};

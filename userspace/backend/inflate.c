@@ -21,9 +21,17 @@
  */
 #define ARRAY_MAX	65536
 
+/*
+ * Ranges that the arrays of one pass make: sorted within a few milliseconds,
+ * in which nobody is asked whether to stop.
+ */
+#define BATCH_MAX	32768
+
 /* Buffers of one pass; a ring of that size is the largest there is. */
 #define PASS_MAX	VRING_MAX_NUM
 
+_Static_assert(ARRAY_MAX / sizeof(uint32_t) <= BATCH_MAX &&
+	       BATCH_MAX + REGION_MAX <= MAX_FRAMES, "room for one array");
 _Static_assert(sizeof(struct ballonet_request) == 16, "wire");
 _Static_assert(sizeof(struct ballonet_range) == 16, "wire");
 _Static_assert(sizeof(struct ballonet_response) == 32, "wire");
@@ -91,7 +99,7 @@ static int array_collect(struct backend *b, struct fault *ret_fault)
 			"array of %" PRIu64 " bytes and %" PRIu64
 			" writable ones, expected a multiple of 4 up to %u and 0",
 			c->read_len, c->write_len, ARRAY_MAX);
-	if (list->max - list->nr < c->read_len / sizeof(part[0]))
+	if (list->nr && list->nr + c->read_len / sizeof(part[0]) > BATCH_MAX)
 		return -ENOSPC;
 
 	for (at = 0; at < c->read_len; at += n) {
@@ -120,35 +128,23 @@ static uint64_t list_frames(const struct frame_list *list)
 
 /*
  * Cuts out of a merged list what is not RAM: a driver that sends such numbers
- * is answered as QEMU does, by doing nothing. Rare, so one frame at a time.
+ * is answered as QEMU does, by doing nothing.
  */
 static void list_keep_ram(struct backend *b)
 {
-	struct frame_list *list = &b->batch;
-	size_t i, out = 0;
-	uint64_t bad = 0;
+	struct frame_range ranges[REGION_MAX];
+	struct frame_list ram = { ranges, 0, REGION_MAX };
+	uint64_t bad = list_frames(&b->batch);
+	unsigned int i;
 
-	for (i = 0; i < list->nr; i++) {
-		struct frame_range r = list->range[i];
+	for (i = 0; i < b->regions.nr; i++)
+		(void)frames_add_range(&ram,
+			b->regions.region[i].d.gpa >> FRAME_SHIFT,
+			b->regions.region[i].d.size >> FRAME_SHIFT);
+	frames_merge(&ram);
+	frames_cut(&b->batch, &ram);
 
-		if (frame_in_ram(b, r.start, r.nr)) {
-			list->range[out++] = r;
-			continue;
-		}
-		/* Shrink to the part that is RAM, if it is one piece. */
-		while (r.nr && !frame_in_ram(b, r.start, 1)) {
-			r.start++;
-			r.nr--;
-			bad++;
-		}
-		while (r.nr && !frame_in_ram(b, r.start, r.nr)) {
-			r.nr--;
-			bad++;
-		}
-		if (r.nr)
-			list->range[out++] = r;
-	}
-	list->nr = out;
+	bad -= list_frames(&b->batch);
 	if (bad && !atomic_load(&b->counters.frames_bad))
 		log_warn("the driver sent %" PRIu64
 			 " frames outside guest RAM; ignored", bad);
@@ -163,6 +159,8 @@ static int arrays_collect(struct backend *b, struct ring *ring, int n,
 
 	b->batch.nr = 0;
 	for (i = 0; i < n; i++) {
+		if (worker_must_stop(b))
+			return -EINTR;
 		ret = vring_get(&ring->vr, ring->vr.last_avail + i, &b->chain,
 				ret_fault);
 		if (ret < 0)

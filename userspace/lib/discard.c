@@ -56,31 +56,43 @@ static uint64_t *bitmap(struct region *r)
 	return r->out;
 }
 
-/* Sets or clears the bits @from to @to, a word at a time. */
+/* Those of the bits @from to @to that are in the word of @from. */
+static uint64_t word_mask(uint64_t from, uint64_t to, uint64_t *ret_n)
+{
+	uint64_t shift = from % WORD_BITS;
+	uint64_t n = WORD_BITS - shift;
+
+	if (n > to - from)
+		n = to - from;
+	*ret_n = n;
+	return (n == WORD_BITS ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1) <<
+	       shift;
+}
+
 static void bits_change(uint64_t *map, uint64_t from, uint64_t to, bool set)
 {
-	while (from < to) {
-		uint64_t shift = from % WORD_BITS;
-		uint64_t n = WORD_BITS - shift;
-		uint64_t mask;
+	uint64_t n;
 
-		if (n > to - from)
-			n = to - from;
-		mask = (n == WORD_BITS ? ~UINT64_C(0) :
-			(UINT64_C(1) << n) - 1) << shift;
+	for (; from < to; from += n) {
+		uint64_t mask = word_mask(from, to, &n);
+
 		if (set)
 			map[from / WORD_BITS] |= mask;
 		else
 			map[from / WORD_BITS] &= ~mask;
-		from += n;
 	}
 }
 
 static bool block_is_out(const uint64_t *map, uint64_t from, uint64_t to)
 {
-	for (; from < to; from++)
-		if (!(map[from / WORD_BITS] >> from % WORD_BITS & 1))
+	uint64_t n;
+
+	for (; from < to; from += n) {
+		uint64_t mask = word_mask(from, to, &n);
+
+		if ((map[from / WORD_BITS] & mask) != mask)
 			return false;
+	}
 	return true;
 }
 
@@ -152,6 +164,9 @@ static int discard_all(struct discard *job, const struct frame_list *list)
 
 	for (i = 0; i < list->nr; i++) {
 		job->reached = list->range[i].start;
+		/* Not every range comes to a piece that is punched. */
+		if (job->stop && job->stop(job->arg))
+			return -EINTR;
 		for_each_part(job->table, &list->range[i], r, gpa, len) {
 			job->reached = gpa >> FRAME_SHIFT;
 			ret = discard_piece(job, r, gpa, len);

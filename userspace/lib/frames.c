@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /**
  * frames_add() - put one frame into a list
@@ -88,6 +89,46 @@ void frames_merge(struct frame_list *list)
 			out->nr = r->start + r->nr - out->start;
 	}
 	list->nr = out - list->range + 1;
+}
+
+/* Adds the part of @r that lies in @within, if there is one. */
+static void add_common(struct frame_list *list, const struct frame_range *r,
+		       const struct frame_range *within)
+{
+	uint64_t start = r->start, end = r->start + r->nr;
+
+	if (start < within->start)
+		start = within->start;
+	if (end > within->start + within->nr)
+		end = within->start + within->nr;
+	if (start < end)
+		(void)frames_add_range(list, start, end - start);
+}
+
+/**
+ * frames_cut() - take out of a list what is not in another one
+ * @list:	the list, as frames_merge() leaves it, and so afterwards; has
+ *		room for another @keep->nr ranges
+ * @keep:	what stays, as frames_merge() leaves it
+ */
+void frames_cut(struct frame_list *list, const struct frame_list *keep)
+{
+	const struct frame_range *k = keep->range, *k_end = k + keep->nr;
+	const struct frame_range *r, *r_end = list->range + list->max;
+
+	/* What is read is at the end, and what is written never catches up. */
+	r = memmove(list->range + list->max - list->nr, list->range,
+		    list->nr * sizeof(*r));
+	list->nr = 0;
+	while (r < r_end && k < k_end) {
+		const struct frame_range range = *r;
+
+		add_common(list, &range, k);
+		if (range.start + range.nr > k->start + k->nr)
+			k++;
+		else
+			r++;
+	}
 }
 
 /**

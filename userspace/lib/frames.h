@@ -37,6 +37,7 @@ struct frame_list {
 int frames_add(struct frame_list *list, uint64_t frame);
 int frames_add_range(struct frame_list *list, uint64_t start, uint64_t nr);
 void frames_merge(struct frame_list *list);
+void frames_cut(struct frame_list *list, const struct frame_list *keep);
 bool frames_overlap(struct frame_list *list);
 uint64_t frames_before(const struct frame_range *range, size_t nr,
 		       uint64_t frame);
