@@ -120,6 +120,34 @@ test_readers_may_look_and_not_change() {
 	eq "$(status db target)" $((8 << 20)) "target"
 }
 
+test_readers_cannot_lock_out_an_operator() {
+	local uid sum=0 crowds=()
+
+	setpriv --reuid=65534 --clear-groups true 2>/dev/null ||
+		{ skip "not root"; return; }
+	chmod 711 "$WORK"
+	chmod 666 "$CONTROL"
+	for uid in 65001 65002 65003 65004 65005; do
+		crowd 100 setpriv --reuid=$uid --regid=$uid --clear-groups
+		at_most "$crowd" 64 "clients of user $uid"
+		sum=$((sum + crowd))
+		crowds+=("$crowd_pid")
+	done
+	chmod 660 "$CONTROL"
+	eq $sum 192 "clients of all"
+	check is_state db waiting
+	kill "${crowds[@]}"
+}
+
+test_who_says_nothing_gives_way_when_places_are_short() {
+	crowd 300
+	eq "$crowd" 256 "clients of root"
+	check kill -0 "$crowd_pid"
+	within 12 is_state db waiting
+	check kill -0 "$crowd_pid"
+	kill "$crowd_pid"
+}
+
 test_what_is_no_varlink_ends_the_connection_and_nothing_else() {
 	local text
 	for text in 'GET / HTTP/1.0\r\n\r\n\0' '{\0' '\0' '[]\0' '\377\0'; do

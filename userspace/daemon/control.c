@@ -8,6 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static uint64_t now(const struct control *control)
+{
+	return uv_now(control->manager->settings.loop);
+}
+
 static void client_close(struct control_client *client)
 {
 	struct control_client **link = &client->control->clients;
@@ -15,7 +20,6 @@ static void client_close(struct control_client *client)
 	while (*link != client)
 		link = &(*link)->next;
 	*link = client->next;
-	client->control->nr_clients--;
 	if (client->ask)
 		client->ask->client = NULL;
 	watch_stop(&client->watch);
@@ -50,6 +54,7 @@ static int client_receive(struct control_client *client)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (!n)
 		return -ECONNRESET;
+	client->used_at = now(client->control);
 	return varlink_server_feed(&client->server, piece, n);
 }
 
@@ -105,22 +110,86 @@ struct varlink_server *control_answer(struct control_ask *ask)
 	if (!client)
 		return NULL;
 	client->ask = NULL;
+	client->used_at = now(client->control);
 	watch_events(client->watch, UV_READABLE | UV_WRITABLE);
 	return &client->server;
 }
 
 /* Reading is for whom the socket's mode lets in; changing is for its owner. */
-static bool may_write(int fd)
+static bool may_write(uid_t uid)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-		return false;
-	return cred.uid == 0 || cred.uid == geteuid();
+	return uid == 0 || uid == geteuid();
 }
 
-static int client_create(struct control *control, int fd)
+/* Clients that share a limit; a reader is in all three groups. */
+enum group {
+	GROUP_USER,
+	GROUP_READERS,
+	GROUP_ALL,
+};
+
+static const unsigned int group_max[] = {
+	[GROUP_USER] = CONTROL_USER_MAX,
+	[GROUP_READERS] = CONTROL_READERS_MAX,
+	[GROUP_ALL] = CONTROL_CLIENTS_MAX,
+};
+
+static bool is_in_group(const struct control_client *client, enum group group,
+			uid_t uid)
+{
+	switch (group) {
+	case GROUP_USER:
+		return client->uid == uid;
+	case GROUP_READERS:
+		return !client->server.may_write;
+	default:
+		return true;
+	}
+}
+
+static bool is_idle(const struct control_client *client)
+{
+	return !client->ask &&
+		now(client->control) - client->used_at >= CONTROL_IDLE_MS;
+}
+
+/* No reader drives out one who may write. */
+static bool group_make_room(struct control *control, enum group group,
+			    uid_t uid)
+{
+	struct control_client *client, *oldest = NULL;
+	unsigned int n = 0;
+
+	for (client = control->clients; client; client = client->next) {
+		if (!is_in_group(client, group, uid))
+			continue;
+		n++;
+		if (is_idle(client) &&
+		    (may_write(uid) || !client->server.may_write) &&
+		    (!oldest || client->used_at < oldest->used_at))
+			oldest = client;
+	}
+	if (n < group_max[group])
+		return true;
+	if (oldest)
+		client_close(oldest);
+	else
+		log_warn("refused a client of user %u: %u are connected, limit %u",
+			 (unsigned int)uid, n, group_max[group]);
+	return oldest;
+}
+
+static bool make_room(struct control *control, uid_t uid)
+{
+	int group = may_write(uid) ? GROUP_ALL : GROUP_USER;
+
+	for (; group <= GROUP_ALL; group++)
+		if (!group_make_room(control, group, uid))
+			return false;
+	return true;
+}
+
+static int client_create(struct control *control, int fd, uid_t uid)
 {
 	struct control_client *client = calloc(1, sizeof(*client));
 	int rc;
@@ -129,23 +198,26 @@ static int client_create(struct control *control, int fd)
 		return -ENOMEM;
 	client->control = control;
 	client->fd = fd;
+	client->uid = uid;
+	client->used_at = now(control);
 	rc = watch_start(control->manager->settings.loop, fd, UV_READABLE,
 			 on_client, client, &client->watch);
 	if (rc) {
 		free(client);
 		return rc;
 	}
-	varlink_server_init(&client->server, &api_service, may_write(fd),
+	varlink_server_init(&client->server, &api_service, may_write(uid),
 			    client);
 	client->next = control->clients;
 	control->clients = client;
-	control->nr_clients++;
 	return 0;
 }
 
 static void on_connect(void *userdata, int events)
 {
 	struct control *control = userdata;
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
 	int fd;
 
 	(void)events;
@@ -153,12 +225,10 @@ static void on_connect(void *userdata, int events)
 			     SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (control->nr_clients == CONTROL_CLIENTS_MAX ||
-	    client_create(control, fd)) {
-		log_warn("refused a client: %u are connected, limit %d",
-			 control->nr_clients, CONTROL_CLIENTS_MAX);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
+	    !make_room(control, cred.uid) ||
+	    client_create(control, fd, cred.uid))
 		close(fd);
-	}
 }
 
 /**

@@ -11,6 +11,12 @@
 
 /* A client is a tool that runs for a moment; more is somebody gone mad. */
 #define CONTROL_CLIENTS_MAX 256
+/* Of these, who may only look: an operator always finds a place. */
+#define CONTROL_READERS_MAX 192
+/* And of these, one user's. */
+#define CONTROL_USER_MAX 64
+/* Who has called nothing for so long gives way when places are short. */
+#define CONTROL_IDLE_MS 10000
 
 struct control_client;
 
@@ -19,13 +25,11 @@ struct control_client;
  * @manager:	what is controlled
  * @listener:	the socket
  * @clients:	who is connected
- * @nr_clients:	how many
  */
 struct control {
 	struct manager *manager;
 	struct listener listener;
 	struct control_client *clients;
-	unsigned int nr_clients;
 };
 
 /**
@@ -43,6 +47,8 @@ struct control_ask {
  * @server:	its calls; the handlers' userdata is the client
  * @fd:		the connection
  * @watch:	of @fd
+ * @uid:	whose it is
+ * @used_at:	loop time at which it called or was answered
  * @ask:	its call that waits for an answer, or NULL
  */
 struct control_client {
@@ -51,6 +57,8 @@ struct control_client {
 	struct varlink_server server;
 	int fd;
 	struct watch *watch;
+	uid_t uid;
+	uint64_t used_at;
 	struct control_ask *ask;
 };
 
