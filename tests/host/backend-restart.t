@@ -218,6 +218,37 @@ test_a_state_that_nobody_can_use_is_given_up() {
 	refused test -e "$WORK/vm.ctl"
 }
 
+test_a_keeper_that_sleeps_gets_the_descriptors_later() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		fill
+		start
+		sh kill -STOP ${backend_pids[vm]}
+		memory
+		memory
+		memory
+		memory
+		memory
+		memory
+		memory
+		timed config 0 4
+		timed memory
+		sh kill -CONT ${backend_pids[vm]}
+		sleep 500
+		$KILL
+		ranges inflate 1024:512
+		expect status 0
+		check zero
+	END
+	ended vm 0
+	eq "$(starts)" 2 "starts"
+	eq "$(cat "$WORK/kept/stored")" "" "what is still kept"
+	logged vm "all descriptors are stored"
+}
+
 test_a_VMM_that_has_not_come_survives() {
 	keeper_start || return
 	vmm vm <<-END

@@ -253,6 +253,8 @@ struct control;
  * @state:	what outlives this process
  * @state_fd:	the memfd that it lies in
  * @store:	who keeps the descriptors
+ * @unstored:	numbers of those that it did not take yet; 0 is the state
+ * @nr_unstored: elements of @unstored
  * @epoll:	of the main thread
  * @listen:	socket that front-ends connect to, or -1
  * @socket_path: of @listen, or NULL
@@ -298,6 +300,8 @@ struct backend {
 	struct state *state;
 	int state_fd;
 	struct fdstore store;
+	uint32_t unstored[2 * (REGION_MAX + NR_RINGS) + 8];
+	unsigned int nr_unstored;
 	int epoll;
 	int listen;
 	const char *socket_path;
@@ -406,7 +410,9 @@ int keep_init(struct backend *b, struct fault *ret_fault);
 uint32_t keep_fd(struct backend *b, const char *kind, int fd);
 void keep_drop(struct backend *b, const char *kind, uint32_t id);
 void keep_drop_all(struct backend *b);
-void keep_all(struct backend *b);
+bool keep_all(struct backend *b);
+bool keep_waits(const struct backend *b);
+void keep_retry(struct backend *b);
 int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 		unsigned int nr, struct fault *ret_fault);
 

@@ -256,7 +256,10 @@ static void counters(struct varlink_server *server, json_t *parameters,
 				   json_pack("{so}", "counters", json));
 }
 
-/* A manager that was started anew keeps the descriptors from now on. */
+/*
+ * A manager that was started anew keeps the descriptors from now on. What it
+ * does not take at once is offered to it again.
+ */
 static void handover(struct varlink_server *server, json_t *parameters,
 		     void *userdata)
 {
@@ -271,8 +274,11 @@ static void handover(struct varlink_server *server, json_t *parameters,
 	}
 	fdstore_deinit(&c->b->store);
 	c->b->store = store;
-	keep_all(c->b);
-	(void)varlink_server_reply(server, json_object());
+	if (keep_all(c->b))
+		(void)varlink_server_reply(server, json_object());
+	else
+		(void)interface_not_ready(server, c->b->name,
+			"the notification socket did not take all descriptors");
 }
 
 static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {

@@ -9,7 +9,8 @@
  *
  * Descriptors are stored under names that are never used twice; the state says
  * which are current. A successor closes the others. So there is no moment at
- * which one is missing.
+ * which one is missing, unless whoever keeps them does not read: then they are
+ * offered again until they are taken.
  *
  * A message is peeked, acted on, and then taken out of the socket. Killed
  * before that, the successor finds it again: acting on a message twice does
@@ -56,16 +57,41 @@ static void name_of(const char *kind, uint32_t id,
 	snprintf(ret_name, FDSTORE_NAME_MAX, "%s.%u", kind, id);
 }
 
-static void push(struct backend *b, const char *kind, uint32_t id, int fd)
+/* Number 0 is the state. Returns 0 or a negative errno, having noted that. */
+static int push(struct backend *b, const char *kind, uint32_t id, int fd)
 {
-	char name[FDSTORE_NAME_MAX];
+	char name[FDSTORE_NAME_MAX] = STATE_NAME;
 	int ret;
 
-	name_of(kind, id, name);
+	if (id)
+		name_of(kind, id, name);
 	ret = fdstore_push(&b->store, name, fd);
+	if (ret && b->nr_unstored < ARRAY_SIZE(b->unstored))
+		b->unstored[b->nr_unstored++] = id;
+	return ret;
+}
+
+static void push_new(struct backend *b, const char *kind, uint32_t id, int fd)
+{
+	int ret = push(b, kind, id, fd);
+
 	if (ret)
-		log_warn("descriptor %s could not be stored: %s", name,
+		log_warn("descriptor %s.%u is not stored yet: %s", kind, id,
 			 strerror(-ret));
+}
+
+/* Takes @id out of those that are not stored. False if it is. */
+static bool take_unstored(struct backend *b, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->nr_unstored; i++) {
+		if (b->unstored[i] != id)
+			continue;
+		b->unstored[i] = b->unstored[--b->nr_unstored];
+		return true;
+	}
+	return false;
 }
 
 /**
@@ -80,7 +106,7 @@ uint32_t keep_fd(struct backend *b, const char *kind, int fd)
 {
 	uint32_t id = b->state->next_id++;
 
-	push(b, kind, id, fd);
+	push_new(b, kind, id, fd);
 	return id;
 }
 
@@ -94,7 +120,7 @@ void keep_drop(struct backend *b, const char *kind, uint32_t id)
 {
 	char name[FDSTORE_NAME_MAX];
 
-	if (!id)
+	if (!id || take_unstored(b, id))
 		return;
 	name_of(kind, id, name);
 	(void)fdstore_drop(&b->store, name);
@@ -119,22 +145,60 @@ static unsigned int list_kept(struct backend *b, struct kept *list)
 	return n;
 }
 
-/**
- * keep_all() - have everything kept, by a new keeper
- * @b:		the back-end
- */
-void keep_all(struct backend *b)
+static void push_all(struct backend *b, bool unstored_only)
 {
 	struct kept list[MAX_KEPT];
 	unsigned int i, n = list_kept(b, list);
 
 	for (i = 0; i < n; i++)
-		if (*list[i].id)
-			push(b, list[i].kind, *list[i].id, *list[i].fd);
+		if (*list[i].id &&
+		    (!unstored_only || take_unstored(b, *list[i].id)))
+			(void)push(b, list[i].kind, *list[i].id, *list[i].fd);
 	for (i = 0; i < b->regions.nr; i++)
-		push(b, "region", b->regions.region[i].id,
-		     b->regions.region[i].fd);
-	(void)fdstore_push(&b->store, STATE_NAME, b->state_fd);
+		if (!unstored_only ||
+		    take_unstored(b, b->regions.region[i].id))
+			(void)push(b, "region", b->regions.region[i].id,
+				   b->regions.region[i].fd);
+	if (!unstored_only || take_unstored(b, 0))
+		(void)push(b, STATE_NAME, 0, b->state_fd);
+}
+
+/**
+ * keep_all() - have everything kept, by a new keeper
+ * @b:		the back-end
+ *
+ * Return: true if it has everything; otherwise keep_retry() goes on.
+ */
+bool keep_all(struct backend *b)
+{
+	b->nr_unstored = 0;
+	push_all(b, false);
+	return !b->nr_unstored;
+}
+
+/**
+ * keep_waits() - whether a descriptor is not stored yet
+ * @b:		the back-end
+ *
+ * Return: true if keep_retry() must be called again soon.
+ */
+bool keep_waits(const struct backend *b)
+{
+	return b->nr_unstored || b->store.nowait;
+}
+
+/**
+ * keep_retry() - store what could not be stored
+ * @b:		the back-end
+ */
+void keep_retry(struct backend *b)
+{
+	b->store.nowait = true;
+	push_all(b, true);
+	if (b->nr_unstored)
+		return;
+	b->store.nowait = false;
+	log_info("all descriptors are stored");
 }
 
 /**
@@ -146,6 +210,8 @@ void keep_drop_all(struct backend *b)
 	struct kept list[MAX_KEPT];
 	unsigned int i, n = list_kept(b, list);
 
+	/* Without this one the others are of no use: worth a wait. */
+	b->store.nowait = false;
 	(void)fdstore_drop(&b->store, STATE_NAME);
 	for (i = 0; i < n; i++)
 		keep_drop(b, list[i].kind, *list[i].id);
@@ -191,10 +257,7 @@ int keep_init(struct backend *b, struct fault *ret_fault)
 	b->state->magic = STATE_MAGIC;
 	b->state->size = sizeof(struct state);
 	b->state->next_id = 1;
-	ret = fdstore_push(&b->store, STATE_NAME, fd);
-	if (ret)
-		log_warn("the state could not be stored: %s",
-			 strerror(-ret));
+	push_new(b, STATE_NAME, 0, fd);
 	return 0;
 }
 

@@ -231,11 +231,13 @@ static void loop(struct backend *b, int signals)
 
 	while (!b->quit) {
 		n = epoll_wait(b->epoll, ev, ARRAY_SIZE(ev),
-			       b->no_memory_ms || control_waits(b) ?
-			       TICK_MS : -1);
+			       b->no_memory_ms || control_waits(b) ||
+			       keep_waits(b) ? TICK_MS : -1);
 		for (i = 0; i < n && !b->quit; i++)
 			dispatch(b, &ev[i], signals);
 		frontend_tick(b);
+		if (keep_waits(b))
+			keep_retry(b);
 		if (control_waits(b))
 			control_tick(b);
 	}

@@ -91,8 +91,11 @@ static int notify_fd(struct fdstore *store, const char *text, int fd)
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
 	do {
-		n = sendmsg(store->sock, &mh, MSG_NOSIGNAL);
+		n = sendmsg(store->sock, &mh, MSG_NOSIGNAL |
+			    (store->nowait ? MSG_DONTWAIT : 0));
 	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		store->nowait = true;
 	return n < 0 ? -errno : 0;
 }
 

@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 #include <sys/socket.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 
 /* Longest name of a descriptor, with its NUL. */
@@ -19,9 +22,12 @@
  * @sock:	-1 if nobody does
  * @addr:	where to
  * @addr_len:	bytes of @addr
+ * @nowait:	it does not read: sending fails at once where it would wait.
+ *		Set when that took too long, cleared by the caller
  */
 struct fdstore {
 	int sock;
+	bool nowait;
 	struct sockaddr_un addr;
 	socklen_t addr_len;
 };
