@@ -135,6 +135,7 @@ test_readers_cannot_lock_out_an_operator() {
 	done
 	chmod 660 "$CONTROL"
 	eq $sum 192 "clients of all"
+	eq "$(grep -c 'refused a client' "$WORK/log")" 1 "complaints"
 	check is_state db waiting
 	kill "${crowds[@]}"
 }

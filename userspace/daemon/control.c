@@ -174,8 +174,9 @@ static bool group_make_room(struct control *control, enum group group,
 	if (oldest)
 		client_close(oldest);
 	else
-		log_warn("refused a client of user %u: %u are connected, limit %u",
-			 (unsigned int)uid, n, group_max[group]);
+		log_warn_rarely(&control->refused,
+				"refused a client of user %u: %u are connected, limit %u",
+				(unsigned int)uid, n, group_max[group]);
 	return oldest;
 }
 

@@ -25,11 +25,13 @@ struct control_client;
  * @manager:	what is controlled
  * @listener:	the socket
  * @clients:	who is connected
+ * @refused:	limits what is logged about who is not
  */
 struct control {
 	struct manager *manager;
 	struct listener listener;
 	struct control_client *clients;
+	struct log_limit refused;
 };
 
 /**

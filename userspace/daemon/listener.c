@@ -66,8 +66,9 @@ int listener_accept(struct listener *listener, int flags)
 	rc = -errno;
 	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ||
 	    rc == -ENOBUFS) {
-		log_warn("cannot accept a connection: %s; trying again",
-			 strerror(-rc));
+		log_warn_rarely(&listener->shortage,
+				"cannot accept a connection: %s; trying again",
+				strerror(-rc));
 		listener_wait(listener, false);
 		alarm_set(listener->alarm, SHORTAGE_MS);
 	}

@@ -5,6 +5,7 @@
 #ifndef BALLONET_LISTENER_H
 #define BALLONET_LISTENER_H
 
+#include "log.h"
 #include "watch.h"
 
 #include <stdbool.h>
@@ -15,11 +16,13 @@
  * @fd:		the socket
  * @watch:	of @fd
  * @alarm:	when to try again after a shortage
+ * @shortage:	limits what is logged about it
  */
 struct listener {
 	int fd;
 	struct watch *watch;
 	struct alarm *alarm;
+	struct log_limit shortage;
 };
 
 int listener_open(struct listener *listener, uv_loop_t *loop, const char *path,

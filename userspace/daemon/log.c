@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
+/* So often a line is worth reading that somebody else can cause at will. */
+#define RARELY_MS 60000
 /* Two paths and a sentence. */
 #define LINE_BYTES 1024
 
@@ -92,4 +95,33 @@ void log_info(const char *format, ...)
 	va_start(args, format);
 	line(LOG_INFO, format, args);
 	va_end(args);
+}
+
+/**
+ * log_warn_rarely - log_warn() for what can be caused without end
+ * @limit:	of this kind of line, about this object; all zero at first
+ * @format:	as printf, no newline
+ */
+void log_warn_rarely(struct log_limit *limit, const char *format, ...)
+{
+	char text[LINE_BYTES];
+	struct timespec now;
+	va_list args;
+	uint64_t ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = now.tv_sec * UINT64_C(1000) + now.tv_nsec / 1000000;
+	if (ms < limit->next) {
+		limit->skipped++;
+		return;
+	}
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (limit->skipped)
+		log_warn("%s (%u more since this was last said)", text,
+			 limit->skipped);
+	else
+		log_warn("%s", text);
+	*limit = (struct log_limit){ .next = ms + RARELY_MS };
 }

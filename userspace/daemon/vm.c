@@ -398,7 +398,8 @@ static void on_connect(void *userdata, int events)
 	if (fd < 0)
 		return;
 	if (vm->phase != VM_LISTENING) {
-		log_warn("%s: refused a second VMM", vm->name);
+		log_warn_rarely(&vm->second_vmm, "%s: refused a second VMM",
+				vm->name);
 		close(fd);
 		return;
 	}

@@ -76,6 +76,7 @@ struct vm_settings {
  * @restarts:	since the VMM connected
  * @failures:	restarts without a good time between them
  * @ready_at:	loop time at which the back-end was ready
+ * @second_vmm: limits what is logged about VMMs that are refused
  * @complained: one complaint about a back-end's notifications is enough
  * @killed:	the end of the back-end is our own doing
  * @wish:	what the balloon is set to when a VMM has connected
@@ -111,6 +112,7 @@ struct vm {
 	unsigned int restarts;
 	unsigned int failures;
 	uint64_t ready_at;
+	struct log_limit second_vmm;
 	bool complained;
 	bool killed;
 	enum conf_wish wish;
