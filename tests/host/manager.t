@@ -252,6 +252,18 @@ test_a_file_that_has_gone_changes_nothing() {
 	within 5 gone $pid
 }
 
+test_a_reload_that_cannot_listen_fails_and_is_tried_again() {
+	conf '[vm web-1]' '[vm db]' '[vm taken]'
+	echo data >"$RUN/vm/taken.sock"
+	ctl_fails 1 "cannot listen for 1 of 3 VMs" reload
+	check logged "taken: cannot listen at $RUN/vm/taken.sock: exists"
+	rm "$RUN/vm/taken.sock"
+	check ctl reload
+	check is_state taken waiting
+	conf '[vm web-1]' '[vm db]'
+	check ctl reload
+}
+
 test_a_vm_that_is_in_use_outlives_its_configuration() {
 	vmm_idle db
 	conf '[vm web-1]'

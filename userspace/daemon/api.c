@@ -282,7 +282,7 @@ static void failed(struct varlink_server *server, const char *format, ...)
 
 static void failed(struct varlink_server *server, const char *format, ...)
 {
-	char text[PATH_MAX + 512];
+	char text[MANAGER_TEXT_MAX];
 	va_list args;
 
 	va_start(args, format);
@@ -363,12 +363,11 @@ static void describe(struct varlink_server *server, json_t *parameters,
 static void reload(struct varlink_server *server, json_t *parameters,
 		   void *userdata)
 {
-	struct conf_error error;
+	char text[MANAGER_TEXT_MAX];
 
 	(void)parameters;
-	if (manager_reload(manager_of(userdata), &error))
-		failed(server, "%s:%d: %s", error.file, error.line,
-		       error.text);
+	if (manager_reload(manager_of(userdata), text, sizeof(text)))
+		failed(server, "%s", text);
 	else
 		varlink_server_reply(server, NULL);
 }

@@ -99,18 +99,16 @@ static void on_end(uv_signal_t *handle, int number)
 static void on_reload(uv_signal_t *handle, int number)
 {
 	struct daemon *daemon = handle->data;
-	struct conf_error error;
 	struct timespec now;
-	char text[80];
+	char text[80], trouble[MANAGER_TEXT_MAX];
 
 	(void)number;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		 now.tv_sec * 1000000LL + now.tv_nsec / 1000);
 	fdstore_notify(&daemon->notify, text);
-	if (manager_reload(&daemon->manager, &error))
-		log_err("%s:%d: %s; the running configuration stays",
-			error.file, error.line, error.text);
+	if (manager_reload(&daemon->manager, trouble, sizeof(trouble)))
+		log_err("%s", trouble);
 	fdstore_notify(&daemon->notify, "READY=1");
 }
 

@@ -202,7 +202,7 @@ static const struct conf_vm *conf_vm_find(const struct conf *conf,
 }
 
 /* What was changed by a call stays, unless its line in the file has changed. */
-static void vm_configure(struct manager *manager, const struct conf_vm *want,
+static int vm_configure(struct manager *manager, const struct conf_vm *want,
 			 const struct conf_vm *had)
 {
 	struct vm *vm = manager_find(manager, want->name);
@@ -214,7 +214,7 @@ static void vm_configure(struct manager *manager, const struct conf_vm *want,
 			log_err("%s: cannot listen at %s/%s.sock: %s",
 				want->name, manager->vm_dir, want->name,
 				sock_bind_error(rc));
-			return;
+			return rc;
 		}
 		had = NULL;
 	}
@@ -222,17 +222,20 @@ static void vm_configure(struct manager *manager, const struct conf_vm *want,
 	vm->doomed = false;
 	if (!had || had->wish != want->wish || had->bytes != want->bytes)
 		vm_wish(vm, want->wish, want->bytes);
+	return 0;
 }
 
-static void vms_configure(struct manager *manager, const struct conf *old)
+/* Return: for how many VMs nobody listens; each is logged. */
+static size_t vms_configure(struct manager *manager, const struct conf *old)
 {
 	const struct conf *conf = &manager->conf;
 	struct vm *vm, *next;
-	size_t i;
+	size_t i, missing = 0;
 
 	for (i = 0; i < conf->nr_vms; i++)
-		vm_configure(manager, &conf->vms[i],
-			     conf_vm_find(old, conf->vms[i].name));
+		if (vm_configure(manager, &conf->vms[i],
+				 conf_vm_find(old, conf->vms[i].name)))
+			missing++;
 	for (vm = manager->vms; vm; vm = next) {
 		next = vm->next;
 		if (!vm->configured || conf_vm_find(conf, vm->name))
@@ -242,6 +245,7 @@ static void vms_configure(struct manager *manager, const struct conf *old)
 			log_warn("%s: no longer configured, but its VMM is connected: kept until it is gone",
 				 vm->name);
 	}
+	return missing;
 }
 
 static void vm_found(struct manager *manager, const char *name)
@@ -296,28 +300,39 @@ void manager_start(struct manager *manager)
 /**
  * manager_reload - read the configuration again
  * @manager:	the manager
- * @ret_error:	on failure, what is wrong
+ * @ret_text:	on failure, what is wrong and what stays
+ * @size:	of @ret_text
  *
- * Return: 0, or a negative errno: then nothing has changed.
+ * Return: 0 or a negative errno. -EADDRNOTAVAIL if all was done but to listen
+ * for some VMs, which the next reload tries again; else nothing has changed.
  */
-int manager_reload(struct manager *manager, struct conf_error *ret_error)
+int manager_reload(struct manager *manager, char *ret_text, size_t size)
 {
+	struct conf_error error;
 	struct conf conf, old;
+	size_t missing;
 	int rc;
 
 	/* A file that was there and is not now is a mistake, not a wish. */
 	rc = conf_load(manager->args->conf_path,
 		       manager->args->conf_given || manager->conf.found, &conf,
-		       ret_error);
-	if (rc)
+		       &error);
+	if (rc) {
+		snprintf(ret_text, size, "%s:%d: %s; the running configuration stays",
+			 error.file, error.line, error.text);
 		return rc;
+	}
 	old = manager->conf;
 	manager->conf = conf;
 	settings_update(manager);
-	vms_configure(manager, &old);
+	missing = vms_configure(manager, &old);
 	conf_deinit(&old);
 	log_info("configuration reloaded: %zu VMs configured", conf.nr_vms);
-	return 0;
+	if (!missing)
+		return 0;
+	snprintf(ret_text, size, "cannot listen for %zu of %zu VMs, see the log; all else is reloaded",
+		 missing, conf.nr_vms);
+	return -EADDRNOTAVAIL;
 }
 
 /**

@@ -11,6 +11,9 @@
 #include <limits.h>
 #include <uv.h>
 
+/* The name of a file and a sentence or two. */
+#define MANAGER_TEXT_MAX (PATH_MAX + 512)
+
 /**
  * struct manager_args - the command line
  * @conf_path:	configuration file
@@ -49,7 +52,7 @@ int manager_init(struct manager *manager, const struct manager_args *args,
 		 uv_loop_t *loop);
 void manager_start(struct manager *manager);
 void manager_deinit(struct manager *manager);
-int manager_reload(struct manager *manager, struct conf_error *ret_error);
+int manager_reload(struct manager *manager, char *ret_text, size_t size);
 struct vm *manager_find(struct manager *manager, const char *name);
 int manager_add(struct manager *manager, const char *name, struct vm **ret_vm);
 int manager_remove(struct manager *manager, struct vm *vm);
