@@ -207,20 +207,6 @@ int store_receive(struct store *store, int fd, pid_t pid,
 }
 
 /**
- * store_find - look for a descriptor
- * @store:	where
- * @name:	its name
- *
- * Return: the descriptor, which stays the store's, or -1.
- */
-int store_find(const struct store *store, const char *name)
-{
-	ssize_t i = find(store, name);
-
-	return i < 0 ? -1 : store->entries[i].fd;
-}
-
-/**
  * store_names - the names as LISTEN_FDNAMES has them
  * @store:	a store
  *

@@ -166,7 +166,6 @@ struct varlink_service {
  * @out:	bytes to send: the caller sends and varlink_buf_consume()s
  * @calling:	a call waits for its answer
  * @oneway:	the waiting call wants no answer
- * @more:	the waiting call welcomes several answers
  * @dispatching: guards against a recursion by way of the handlers
  * @failure:	negative errno if an answer could not be written
  */
@@ -178,7 +177,6 @@ struct varlink_server {
 	struct varlink_buf out;
 	bool calling;
 	bool oneway;
-	bool more;
 	bool dispatching;
 	int failure;
 };
@@ -192,7 +190,6 @@ int varlink_server_feed(struct varlink_server *server, const void *data,
 int varlink_server_dispatch(struct varlink_server *server);
 bool varlink_server_wants_input(const struct varlink_server *server);
 int varlink_server_reply(struct varlink_server *server, json_t *parameters);
-int varlink_server_continue(struct varlink_server *server, json_t *parameters);
 int varlink_server_error(struct varlink_server *server, const char *error,
 			 json_t *parameters);
 int varlink_server_invalid(struct varlink_server *server,

@@ -208,11 +208,13 @@ static int call_run(struct varlink_server *server, json_t *message)
 	const char *name, *dot;
 	const struct varlink_binding *binding;
 	json_t *none = NULL;
+	bool more;
 
 	name = json_string_value(json_object_get(message, "method"));
 	if (!name || flag_get(message, "oneway", &server->oneway) ||
-	    flag_get(message, "more", &server->more))
+	    flag_get(message, "more", &more))
 		return -EBADMSG;
+	/* Who welcomes several answers is content with one. */
 	server->calling = true;
 	if (!parameters || json_is_null(parameters))
 		parameters = none = json_object();
@@ -351,23 +353,6 @@ int varlink_server_reply(struct varlink_server *server, json_t *parameters)
 	rc = answer(server, json_pack("{s:o}", "parameters", parameters));
 	server->calling = false;
 	return rc;
-}
-
-/**
- * varlink_server_continue - a part of the answer; more follows
- * @server:	a connection whose call waits and has server->more
- * @parameters:	what it returns; its reference is taken
- *
- * Return: as varlink_server_reply(), or -EINVAL without server->more.
- */
-int varlink_server_continue(struct varlink_server *server, json_t *parameters)
-{
-	if (!server->more) {
-		json_decref(parameters);
-		return -EINVAL;
-	}
-	return answer(server, json_pack("{s:o,s:b}", "parameters", parameters,
-					"continues", 1));
 }
 
 /**
