@@ -249,6 +249,22 @@ test_a_keeper_that_sleeps_gets_the_descriptors_later() {
 	logged vm "all descriptors are stored"
 }
 
+test_a_damaged_state_is_given_up() {
+	keeper_start || return
+	# 5200 is the offset of state.table_now.
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello
+		start
+		sh pid=\$(cat $WORK/kept/pid); for f in /proc/\$pid/fd/*; do case \$(readlink \$f) in *balloon-state*) printf '\\377\\377' | dd of=\$f bs=1 seek=5200 conv=notrunc 2>/dev/null; esac; done; kill -KILL \$pid
+		eof
+	END
+	ended vm 1
+	logged vm "the state that was kept is damaged"
+	eq "$(cat "$WORK/kept/stored")" "" "what is still kept"
+}
+
 test_a_VMM_that_has_not_come_survives() {
 	keeper_start || return
 	vmm vm <<-END

@@ -417,7 +417,7 @@ int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 		unsigned int nr, struct fault *ret_fault);
 
 /* sandbox.c: what this process may do */
-void sandbox_drop(void);
+int sandbox_drop(struct fault *ret_fault);
 int sandbox_enter(struct fault *ret_fault);
 
 /* control.c: the Varlink interface */

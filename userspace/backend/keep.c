@@ -302,6 +302,24 @@ static void close_stale(struct backend *b, const struct fdstore_fd *fds,
 	}
 }
 
+/*
+ * The predecessor may have been taken over by its guest: its numbers are
+ * checked before they index anything. Whatever else it says comes from the
+ * front-end, and is checked where it is used.
+ */
+static int state_check(const struct state *s, struct fault *ret_fault)
+{
+	if (s->magic != STATE_MAGIC || s->size != sizeof(*s))
+		return fault_set(ret_fault, -EINVAL,
+			"the state that was kept is of another version");
+	if (s->table_now >= ARRAY_SIZE(s->table) ||
+	    s->table[s->table_now].nr > REGION_MAX ||
+	    s->reply.header.size > sizeof(s->reply.payload))
+		return fault_set(ret_fault, -EPROTO,
+			"the state that was kept is damaged");
+	return 0;
+}
+
 /**
  * keep_resume() - take up where the predecessor was
  * @b:		the back-end
@@ -326,10 +344,9 @@ int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 	ret = map_state(b, ret, ret_fault);
 	if (ret)
 		return ret;
-	if (b->state->magic != STATE_MAGIC ||
-	    b->state->size != sizeof(struct state))
-		return fault_set(ret_fault, -EINVAL,
-			"the state that was kept is of another version");
+	ret = state_check(b->state, ret_fault);
+	if (ret)
+		return ret;
 
 	n = list_kept(b, list);
 	for (i = 0; i < n; i++) {

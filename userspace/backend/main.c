@@ -317,7 +317,7 @@ static int open_sockets(struct backend *b, const struct options *o,
 static int take_up(struct backend *b, struct fault *ret_fault)
 {
 	struct fdstore_fd fds[INHERIT_MAX];
-	int n, ret;
+	int i, n, ret;
 
 	ret = fdstore_init(&b->store, getenv("NOTIFY_SOCKET"));
 	if (ret)
@@ -333,6 +333,9 @@ static int take_up(struct backend *b, struct fault *ret_fault)
 		return keep_init(b, ret_fault);
 	if (!ret)
 		log_info("took up the predecessor's work");
+	/* Those that the state does not name go as well, see give_up(). */
+	for (i = 0; i < n && ret == -EPROTO; i++)
+		(void)fdstore_drop(&b->store, fds[i].name);
 	return ret;
 }
 
@@ -372,8 +375,9 @@ static int start(struct backend *b, const struct options *o, int *ret_signals,
 	if (ret)
 		return ret;
 	config_init(b);
-	if (o->sandbox)
-		sandbox_drop();
+	ret = o->sandbox ? sandbox_drop(ret_fault) : 0;
+	if (ret)
+		return ret;
 
 	*ret_signals = watch_signals(b);
 	if (*ret_signals < 0 || control_init(b) || watch(b, b->wake_main) ||
