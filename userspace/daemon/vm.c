@@ -18,8 +18,9 @@
  *
  * Two VMMs are given up earlier: one whose back-end has taken back everything
  * that was stored, which says that there is no going on (the VMM broke the
- * protocol, or a successor can do nothing with what is stored); and one whose back-end never stored anything: it does not have a
- * device yet, and an error now is better than a VMM that waits for ever.
+ * protocol, or a successor can do nothing with what is stored); and one whose
+ * back-end never stored anything: it does not have a device yet, and an error
+ * now is better than a VMM that waits for ever.
  */
 #include "vm.h"
 #include "child.h"
