@@ -564,6 +564,38 @@ test_a_VMM_with_VFIO_is_refused() {
 	logged vm "the VMM has /dev/vfio/7 open"
 }
 
+test_a_VMM_that_cannot_be_looked_at_is_reported() {
+	local real=$BIN
+
+	# From a process namespace of its own, the back-end does not see it.
+	mkdir -p "$WORK/bin"
+	cat >"$WORK/bin/vhost-user-balloon" <<-END
+		#!/bin/sh
+		exec unshare -p -f --kill-child $real/vhost-user-balloon "\$@"
+	END
+	chmod +x "$WORK/bin/vhost-user-balloon"
+	BIN=$WORK/bin
+	fresh_log vm
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		fill
+		start
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "state":"running"
+		expect the VMM's process cannot be looked at
+		ranges inflate 1024:512
+		expect status 0
+		sleep 20
+		ranges inflate 2048:512
+		check zero
+	END
+	BIN=$real
+	eq "$(grep -c 'cannot be looked at' "$WORK/vm.backend.log")" 1 \
+		"times it was said"
+}
+
 test_a_RAM_file_on_disk_is_freed() {
 	with_backend <<-END
 		ram 64M file:$TOP/build/ram.$$
@@ -631,6 +663,8 @@ test_privileges_are_given_up() {
 	*/san/*)	skip "sanitizers need system calls of their own"; return ;;
 	esac
 	backend_start vm || return
+	# Its sockets are there a moment earlier.
+	within 5 grep -q "^Seccomp:.*2" "/proc/${backend_pids[vm]}/status"
 	status=$(cat "/proc/${backend_pids[vm]}/status")
 	eq "$(awk '/^Seccomp:/ { print $2 }' <<<"$status")" 2 "seccomp"
 	eq "$(awk '/^NoNewPrivs:/ { print $2 }' <<<"$status")" 1 "no_new_privs"

@@ -286,7 +286,8 @@ struct control;
  * @info:	protects what follows; held for a few instructions only
  * @sample:	statistics
  * @refused:	why this VM's memory must not be taken; empty where it may
- * @checked_ms:	when the VMM was last looked at
+ * @unseen:	why the VMM cannot be looked at; empty if it can
+ * @check_ms:	when to look at the VMM again
  * @failed:	why the device stopped; empty if it did not
  *
  * @is_failed:	@failed is not empty
@@ -332,7 +333,8 @@ struct backend {
 	pthread_mutex_t info;
 	struct sample sample;
 	struct fault refused[NR_REFUSALS];
-	uint64_t checked_ms;
+	struct fault unseen;
+	uint64_t check_ms;
 	struct fault failed;
 
 	atomic_bool is_failed;

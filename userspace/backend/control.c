@@ -89,8 +89,12 @@ static enum interface_state vm_state(struct backend *b, struct fault *ret_why)
 		pthread_mutex_unlock(&b->info);
 		return INTERFACE_FAILED;
 	}
-	if (b->ring[0].running && b->ring[1].running)
+	if (b->ring[0].running && b->ring[1].running) {
+		pthread_mutex_lock(&b->info);
+		*ret_why = b->unseen;
+		pthread_mutex_unlock(&b->info);
 		return INTERFACE_RUNNING;
+	}
 	fault_set(ret_why, 0, "the guest's driver has not started");
 	return INTERFACE_CONNECTED;
 }
