@@ -68,7 +68,9 @@ void config_read(struct backend *b, struct vu_config *cfg)
  */
 void config_write(struct backend *b, const struct vu_config *cfg)
 {
-	uint8_t *space = (uint8_t *)&b->state->config;
+	struct ballonet_config *c = &b->state->config;
+	struct ballonet_config new = *c;
+	uint8_t *space = (uint8_t *)&new;
 	size_t i, j;
 
 	count(b, config_writes);
@@ -76,6 +78,9 @@ void config_write(struct backend *b, const struct vu_config *cfg)
 		for (j = writable[i].from; j < writable[i].to; j++)
 			if (j >= cfg->offset && j - cfg->offset < cfg->size)
 				space[j] = cfg->data[j - cfg->offset];
+	/* Whole: the worker reads them at the same time. */
+	__atomic_store_n(&c->actual, new.actual, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->poison_val, new.poison_val, __ATOMIC_RELAXED);
 }
 
 /**
@@ -121,7 +126,9 @@ void config_set_target(struct backend *b, uint64_t bytes)
 
 	if (le32toh(b->state->config.num_pages) == frames)
 		return;
-	b->state->config.num_pages = htole32(frames);
+	/* A successor rather tells it twice than not at all. */
 	b->state->config_dirty = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	b->state->config.num_pages = htole32(frames);
 	config_announce(b);
 }

@@ -162,8 +162,8 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 
 	if (!known(server, c->b, parameters))
 		return;
-	/* Before the driver is there, the wire's 32 bits are the limit. */
-	if (!max)
+	/* The wire has 32 bits; before the driver is there, that is all. */
+	if (!max || max > (json_int_t)UINT32_MAX << FRAME_SHIFT)
 		max = (json_int_t)UINT32_MAX << FRAME_SHIFT;
 	if (bytes < 0 || bytes > max || bytes % FRAME_SIZE) {
 		(void)interface_out_of_range(server, c->b->name, "bytes",

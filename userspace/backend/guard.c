@@ -21,7 +21,7 @@
 
 /*
  * A device that is plugged in later is noticed within this time. A look takes
- * about 1 us for each file that the VMM has open: where that adds up, it may
+ * a few us for each file that the VMM has open: where that adds up, it may
  * take one part in CHECK_SHARE of the time.
  */
 #define CHECK_INTERVAL_MS	10
