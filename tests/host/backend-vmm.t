@@ -373,6 +373,32 @@ test_a_second_handshake_is_accepted() {
 	END
 }
 
+test_a_second_handshake_may_come_with_other_memory() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		memory slots
+		hello
+		ram 128M
+		memory slots
+		ram 128M
+		memory slots
+		fill
+		send 2 0x4000160000007
+		parts 0 addr base num call kick
+		parts 1 addr base num call kick
+		enable 0 1
+		enable 1 1
+		features 0x4000160000007
+		ranges inflate 1024:512
+		expect status 0 id 77 done 512 freed 2097152
+		check zero
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "memory":134217728,
+	END
+}
+
 test_other_orders_of_messages_are_accepted() {
 	# cloud-hypervisor: owner first, addresses before bases, channel last
 	fresh_log vm

@@ -365,6 +365,7 @@ void frontend_tick(struct backend *b);
 /* memory.c: guest RAM */
 int memory_set_table(struct backend *b, struct vu_msg *msg,
 		     struct fault *ret_fault);
+void memory_drop(struct backend *b);
 int memory_add(struct backend *b, struct vu_msg *msg, struct fault *ret_fault);
 int memory_del(struct backend *b, const struct vu_msg *msg,
 	       struct fault *ret_fault);

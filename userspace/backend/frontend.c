@@ -101,10 +101,12 @@ static int set_features(struct backend *b, struct vu_msg *msg,
 	return rings_update(b, why);
 }
 
-static int nothing(struct backend *b, struct vu_msg *msg,
-		   union vu_payload *reply, struct fault *why)
+static int set_owner(struct backend *b, struct vu_msg *msg,
+		     union vu_payload *reply, struct fault *why)
 {
-	(void)b, (void)msg, (void)reply, (void)why;
+	(void)msg, (void)reply, (void)why;
+	if (!rings_any_running(b))
+		memory_drop(b);
 	return 0;
 }
 
@@ -387,7 +389,7 @@ static const struct {
 } handlers[VU_NR_REQUESTS] = {
 	[VU_GET_FEATURES]	= { get_features, true },
 	[VU_SET_FEATURES]	= { set_features, true },
-	[VU_SET_OWNER]		= { nothing, false },
+	[VU_SET_OWNER]		= { set_owner, true },
 	[VU_RESET_OWNER]	= { reset_owner, true },
 	[VU_SET_MEM_TABLE]	= { set_mem_table, true },
 	[VU_SET_VRING_NUM]	= { set_vring_num, true },

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct region_desc desc_of(const struct vu_region *r)
 {
@@ -156,6 +157,31 @@ err_unmap:
 }
 
 /**
+ * memory_drop() - forget all regions
+ * @b:		the back-end; no ring runs
+ *
+ * A front-end that begins anew on the same connection tells them again, and
+ * they may have changed.
+ */
+void memory_drop(struct backend *b)
+{
+	struct region_table old = b->regions;
+
+	if (!old.nr)
+		return;
+	b->regions.nr = 0;
+	publish(b);
+	drop_regions(b, &old);
+}
+
+static bool same_file(const struct region *r, int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_dev == r->dev && st.st_ino == r->ino;
+}
+
+/**
  * memory_add() - ADD_MEM_REG
  * @b:		the back-end
  * @msg:	the message
@@ -167,11 +193,21 @@ int memory_add(struct backend *b, struct vu_msg *msg, struct fault *ret_fault)
 {
 	const struct vu_region *vr = &msg->payload.slot.region;
 	const struct region_desc desc = desc_of(vr);
-	int ret;
+	uint32_t old_id;
+	int i, ret;
 
+	i = region_find(&b->regions, &desc);
 	/* A message that is found again after a crash was acted on already. */
-	if (region_find(&b->regions, &desc) >= 0)
+	if (i >= 0 && same_file(&b->regions.region[i], msg->fds[0]))
 		return 0;
+	/* New RAM in the place of old: no ring can go on there. */
+	if (i >= 0) {
+		rings_stop_all(b);
+		old_id = b->regions.region[i].id;
+		region_del(&b->regions, i);
+		publish(b);
+		keep_drop(b, "region", old_id);
+	}
 	ret = map_one(b, &b->regions, vr, msg->fds[0], ret_fault);
 	if (ret)
 		return ret;
