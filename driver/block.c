@@ -109,6 +109,9 @@ void ballonet_block_split(struct ballonet *bal, struct page *page,
 
 	block_release(bal, page, order);
 	split_page(page, order);
-	for (i = 0; i < 1U << order; i++)
+	for (i = 0; i < 1U << order; i++) {
+		/* Of the tails nobody has cleared it: it is not a block's. */
+		set_page_private(&page[i], 0);
 		list_add_tail(&page[i].lru, frames);
+	}
 }

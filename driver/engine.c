@@ -105,12 +105,20 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 		return;
 	}
 	if (rq->single) {
-		ballonet_frame_answered(bal, q, rq, rc);
+		/* The host keeps a page that compaction has replaced. */
+		if (inflate || done) {
+			ballonet_frame_answered(bal, q, rq, done ? 0 : rc);
+			return;
+		}
+		dev_err(&bal->vdev->dev,
+			"host keeps a frame that was moved: error %d; unbind and bind the driver\n",
+			rc);
+		state_set(bal, BALLONET_BROKEN);
 		return;
 	}
 	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
 		list_del(&page->lru);
-		if (ballonet_rq_is_done(bal, rq, page, done) == inflate)
+		if (ballonet_rq_is_hosts(q, rq, page, done))
 			hold(bal, page);
 		else
 			give(bal, page);
@@ -119,10 +127,10 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 		dev_warn_ratelimited(&bal->vdev->dev,
 				     "host did %llu of %u frames: error %d\n",
 				     done, rq->frames, rc);
-		if (inflate)
-			bal->refused = true;
+		if (rc == -EPERM && inflate)
+			WRITE_ONCE(bal->refused, true);
 		else
-			bal->deflate_failed = true;
+			bal->failed = true;
 	}
 	ballonet_rq_put(q, rq);
 }
@@ -141,7 +149,7 @@ static void answers_collect(struct ballonet *bal)
 /* The kernel stops using a ring in which it finds nonsense. */
 static void rings_check(struct ballonet *bal)
 {
-	if (bal->state == BALLONET_BROKEN ||
+	if (bal->state == BALLONET_BROKEN || !bal->inflateq.vq ||
 	    (!virtqueue_is_broken(bal->inflateq.vq) &&
 	     !virtqueue_is_broken(bal->deflateq.vq)))
 		return;
@@ -171,6 +179,9 @@ static void actual_report(struct ballonet *bal)
 	u64 moved = actual > bal->reported ? actual - bal->reported :
 					     bal->reported - actual;
 
+	/* What the host has may be from another driver: tell it at once. */
+	if (bal->reported == U64_MAX)
+		moved = REPORT_FRAMES;
 	if (!moved || (!queues_idle(bal) && moved < REPORT_FRAMES))
 		return;
 	virtio_cwrite_le(bal->vdev, struct ballonet_config, actual, &value);
@@ -224,10 +235,13 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 	u64 allowed = 0;
 
 	while (need && !interrupted(bal)) {
-		unsigned int order = *huge && need >> bal->huge_order ?
+		u64 fits = min_t(u64, need, ballonet_rq_room(bal, rq));
+		unsigned int order = *huge && fits >> bal->huge_order ?
 					     bal->huge_order : 0;
 		struct page *page;
 
+		if (!fits)
+			break;
 		if (allowed >> order == 0) {
 			allowed = min_t(u64, room(bal), LOOK_FRAMES);
 			if (!allowed)
@@ -280,6 +294,11 @@ static bool send(struct ballonet *bal, struct ballonet_queue *q,
 	rc = ballonet_rq_send(q, rq);
 	if (!rc)
 		return true;
+	/* A ring smaller than our requests: the next answer makes room. */
+	if (rc == -ENOSPC && q->in_flight) {
+		rq_abandon(bal, q, rq, was_held);
+		return false;
+	}
 	dev_err(&bal->vdev->dev, "request of %u frames not sent: error %d\n",
 		rq->frames, rc);
 	rq_abandon(bal, q, rq, was_held);
@@ -359,24 +378,37 @@ static struct page *unhold(struct ballonet *bal, u64 need)
 	return unhold_frame(bal);
 }
 
+/* Blocks to take back, at most @need frames, into a request. */
+static void gather(struct ballonet *bal, struct ballonet_rq *rq, u64 need)
+{
+	while (rq->frames < need) {
+		u64 fits = min_t(u64, need - rq->frames,
+				 ballonet_rq_room(bal, rq));
+		struct page *page = fits ? unhold(bal, fits) : NULL;
+
+		if (!page)
+			return;
+		/*
+		 * The inflate of a frame that was just moved may not have been
+		 * answered, and this may be that frame.
+		 */
+		if (READ_ONCE(bal->unanswered) ||
+		    !ballonet_rq_add(bal, rq, page)) {
+			hold(bal, page);
+			return;
+		}
+	}
+}
+
 static void deflate(struct ballonet *bal, u64 need)
 {
 	while (need) {
 		struct ballonet_rq *rq = ballonet_rq_get(&bal->deflateq);
-		struct page *page;
 		u64 frames;
 
 		if (!rq)
 			return;
-		while (rq->frames < need && rq->frames < BALLONET_RQ_FRAMES) {
-			page = unhold(bal, need - rq->frames);
-			if (!page)
-				break;
-			if (!ballonet_rq_add(bal, rq, page)) {
-				hold(bal, page);
-				break;
-			}
-		}
+		gather(bal, rq, min_t(u64, need, BALLONET_RQ_FRAMES));
 		frames = rq->frames;
 		if (!send(bal, &bal->deflateq, rq, true))
 			return;
@@ -403,6 +435,11 @@ static enum ballonet_state move(struct ballonet *bal)
 	unsigned long flags;
 	bool pressed;
 
+	/* Not at once again, or a host that fails is asked for ever. */
+	if (bal->failed) {
+		bal->failed = false;
+		return BALLONET_REFUSED;
+	}
 	want = wanted(bal, &pressed);
 	spin_lock_irqsave(&bal->lock, flags);
 	held = held_frames(bal);
@@ -413,11 +450,6 @@ static enum ballonet_state move(struct ballonet *bal)
 		/* No deflate of a frame whose inflate is not answered. */
 		if (READ_ONCE(bal->unanswered))
 			return BALLONET_DEFLATING;
-		/* Not at once again, or a host that fails is asked for ever. */
-		if (bal->deflate_failed) {
-			bal->deflate_failed = false;
-			return BALLONET_REFUSED;
-		}
 		deflate(bal, min(have - want, held));
 		return pressed ? BALLONET_PRESSURE : BALLONET_DEFLATING;
 	}
@@ -475,10 +507,8 @@ static void engine_work(struct work_struct *work)
 	struct ballonet *bal = container_of(work, struct ballonet, engine.work);
 	unsigned int next = 0;
 
-	mutex_lock(&bal->pass);
-	if (!bal->stopping)
+	if (!READ_ONCE(bal->stopping))
 		next = engine_pass(bal);
-	mutex_unlock(&bal->pass);
 	/* Not mod_delayed_work(): a kick that came meanwhile is sooner. */
 	if (next)
 		queue_delayed_work(bal->wq, &bal->engine,
@@ -491,7 +521,6 @@ static void engine_work(struct work_struct *work)
  */
 void ballonet_engine_init(struct ballonet *bal)
 {
-	mutex_init(&bal->pass);
 	INIT_DELAYED_WORK(&bal->engine, engine_work);
 	init_waitqueue_head(&bal->answer_wq);
 	INIT_LIST_HEAD(&bal->held);
@@ -520,9 +549,9 @@ void ballonet_engine_kick(struct ballonet *bal)
  */
 void ballonet_engine_start(struct ballonet *bal)
 {
-	bal->reported = 0;
+	bal->reported = U64_MAX;
 	bal->refused = false;
-	bal->deflate_failed = false;
+	bal->failed = false;
 	WRITE_ONCE(bal->state, BALLONET_IDLE);
 	WRITE_ONCE(bal->stopping, false);
 	atomic_set(&bal->config_dirty, 1);
@@ -543,9 +572,8 @@ static bool answer_arrived(struct ballonet *bal)
  */
 void ballonet_engine_stop(struct ballonet *bal)
 {
-	mutex_lock(&bal->pass);
+	/* A pass that begins sees this, one that runs ends soon. */
 	WRITE_ONCE(bal->stopping, true);
-	mutex_unlock(&bal->pass);
 	cancel_delayed_work_sync(&bal->engine);
 }
 

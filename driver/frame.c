@@ -91,6 +91,11 @@ static int frame_tell(struct ballonet *bal, struct ballonet_queue *q,
 	rc = ballonet_rq_send(q, rq);
 	if (rc) {
 		rq->waiter = NULL;
+		/* The host keeps it, since it was not told: until the reset. */
+		if (q->type == BALLONET_REQ_DEFLATE && rc != -ENODEV) {
+			rq->sent = jiffies | 1;
+			return rc;
+		}
 		rq->single = NULL;
 		ballonet_rq_put(q, rq);
 		put_page(page);
@@ -131,21 +136,20 @@ void ballonet_frame_answered(struct ballonet *bal, struct ballonet_queue *q,
 		bal->unanswered -= q->type == BALLONET_REQ_INFLATE;
 	rq->waiter = NULL;
 	rq->single = NULL;
+	rq->sent = 0;
 	spin_unlock_irqrestore(&bal->lock, flags);
 	wake_up_all(&bal->answer_wq);
 	ballonet_rq_put(q, rq);
 }
 
-static int frame_migrate(struct balloon_dev_info *info, struct page *newpage,
-			 struct page *page, enum migrate_mode mode)
+static int frame_move(struct ballonet *bal, struct page *newpage,
+		      struct page *page)
 {
-	struct ballonet *bal = container_of(info, struct ballonet, frames);
 	struct ballonet_rq *in, *out;
 	int rc;
 
-	/* Who is in a hurry does not wait, and one lost answer is enough. */
-	if (mode == MIGRATE_ASYNC || READ_ONCE(bal->stopping) ||
-	    READ_ONCE(bal->unanswered))
+	/* One lost answer is enough. */
+	if (READ_ONCE(bal->stopping) || READ_ONCE(bal->unanswered))
 		return -EAGAIN;
 	in = ballonet_rq_get(&bal->inflateq);
 	if (!in)
@@ -160,10 +164,36 @@ static int frame_migrate(struct balloon_dev_info *info, struct page *newpage,
 		ballonet_rq_put(&bal->deflateq, out);
 		return -EAGAIN;
 	}
-	/* Late or not, the host has been told before the page is used. */
+	/* If its answer is not there, the request has a reference to it. */
 	frame_tell(bal, &bal->deflateq, out, page);
-	ballonet_balloon_migrated(info, newpage, page, !bal->deflate_on_oom);
+	ballonet_balloon_migrated(&bal->frames, newpage, page,
+				  !bal->deflate_on_oom);
 	return MIGRATEPAGE_SUCCESS;
+}
+
+static int frame_migrate(struct balloon_dev_info *info, struct page *newpage,
+			 struct page *page, enum migrate_mode mode)
+{
+	struct ballonet *bal = container_of(info, struct ballonet, frames);
+	int rc;
+
+	/* Who is in a hurry does not wait. */
+	if (mode == MIGRATE_ASYNC)
+		return -EAGAIN;
+	atomic_inc(&bal->migrating);
+	rc = frame_move(bal, newpage, page);
+	if (atomic_dec_and_test(&bal->migrating))
+		wake_up_all(&bal->answer_wq);
+	return rc;
+}
+
+/**
+ * ballonet_frames_settle() - wait until no frame is being moved
+ * @bal:	the balloon; its queues are closed, so it takes a moment
+ */
+void ballonet_frames_settle(struct ballonet *bal)
+{
+	wait_event(bal->answer_wq, !atomic_read(&bal->migrating));
 }
 
 /**

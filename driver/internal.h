@@ -3,10 +3,11 @@
  * Theory of operation
  *
  * One work item, the engine (engine.c), moves the balloon to its target. It
- * takes blocks of free pages (block.c) as long as the floor (floor.c) allows,
- * puts them into a request (request.c) and goes on; the answer arrives in the
- * virtqueue's callback, which only queues the engine again. So nothing ever
- * waits for the host, except removal and the OOM notifier, with a bound.
+ * takes blocks of free pages (block.c, frame.c) as long as the floor (floor.c)
+ * allows, puts them into a request (request.c) and goes on; the answer arrives
+ * in the virtqueue's callback, which only queues the engine again. So the
+ * engine never waits for the host. Removal, the OOM notifier and compaction
+ * do, with a bound; free page reporting (report.c) until the device is reset.
  *
  *	sysfs.c, pressure.c, config change ──► engine ──► block, floor, request
  *	virtqueue callback ──► request ──► engine
@@ -16,9 +17,8 @@
  *	the guest's ──block_take()──► request on inflateq ──answer──► held
  *	held ──► request on deflateq ──answer──► block_give(): the guest's
  *
- * Locks: ballonet.pass, then one of ballonet_queue.lock and ballonet.lock,
- * which are spinlocks, never nested, the former also taken in interrupts. No
- * spinlock is held over an allocation, and no lock over a wait for the host.
+ * Locks: ballonet_queue.lock and ballonet.lock are spinlocks, taken in
+ * interrupts too, and never nested. None is held over an allocation or a wait.
  */
 #ifndef _BALLONET_INTERNAL_H
 #define _BALLONET_INTERNAL_H
@@ -26,7 +26,6 @@
 #include <linux/atomic.h>
 #include <linux/balloon.h>
 #include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/page_reporting.h>
 #include <linux/shrinker.h>
@@ -178,19 +177,19 @@ struct ballonet_stat {
  * @huge_order:	of the blocks that are tried first
  * @max_ranges:	in a request; at most what @out of a request holds
  * @max_frames:	in a request
- * @pass:	held over one pass of the engine, whoever runs it
  * @engine:	the only one who moves pages
  * @config_dirty: configuration space has to be read
  * @stopping:	no more inflating; everything goes back
  * @host_target: frames the host wants. Engine
  * @reported:	frames last written to configuration space. Engine
  * @refused:	the host refused; cleared when its target changes. Engine
- * @deflate_failed: the host failed to give back; try later. Engine
+ * @failed:	the host failed; try later. Engine
  * @retry_ms:	how long until the next try. Engine
  * @answer_wq:	woken by every answer, by every engine pass and by a reset
+ * @target:	frames wished for through sysfs. Written whole
+ * @floor:	frames of available memory that inflating leaves the guest.
+ *		Written whole
  * @lock:	protects the members below
- * @target:	frames wished for through sysfs
- * @floor:	frames of available memory that inflating leaves the guest
  * @ceiling:	frames at most, until @ceiling_until
  * @ceiling_until: jiffies; no ceiling if @ceiling is U64_MAX
  * @pause_ms:	how long a ceiling stays
@@ -201,7 +200,9 @@ struct ballonet_stat {
  * @given:	frames that went back to the guest, ever
  * @state:	for sysfs
  * @report_done:	the host answered the report that is out
- * @reset:	the device was reset: what it had is the guest's
+ * @closed:	the rings must not be touched any more
+ * @reset:	the rings are gone: what was reported is the guest's
+ * @migrating:	how many callers move a frame
  * @frames:	single frames with the host. Its lock is the kernel's
  * @oom_nb:	in the kernel's OOM notifier chain
  * @reboot_nb:	in the kernel's reboot notifier chain
@@ -227,20 +228,20 @@ struct ballonet {
 	unsigned int max_ranges;
 	unsigned int max_frames;
 
-	struct mutex pass;
 	struct delayed_work engine;
 	atomic_t config_dirty;
 	bool stopping;
 	u64 host_target;
 	u64 reported;
 	bool refused;
-	bool deflate_failed;
+	bool failed;
 	unsigned int retry_ms;
 	wait_queue_head_t answer_wq;
 
-	spinlock_t lock;
 	u64 target;
 	u64 floor;
+
+	spinlock_t lock;
 	u64 ceiling;
 	unsigned long ceiling_until;
 	unsigned int pause_ms;
@@ -251,8 +252,10 @@ struct ballonet {
 	u64 given;
 	enum ballonet_state state;
 	bool report_done;
+	bool closed;
 	bool reset;
 
+	atomic_t migrating;
 	struct balloon_dev_info frames;
 	struct notifier_block oom_nb;
 	struct notifier_block reboot_nb;
@@ -268,6 +271,7 @@ void ballonet_block_split(struct ballonet *bal, struct page *page,
 
 /* frame.c */
 void ballonet_frames_init(struct ballonet *bal);
+void ballonet_frames_settle(struct ballonet *bal);
 struct page *ballonet_frame_take(void);
 void ballonet_frame_give(struct page *page);
 void ballonet_frame_hold(struct ballonet *bal, struct page *page);
@@ -279,11 +283,13 @@ void ballonet_frame_answered(struct ballonet *bal, struct ballonet_queue *q,
 int ballonet_queue_init(struct ballonet *bal, struct ballonet_queue *q,
 			u16 type);
 void ballonet_queue_deinit(struct ballonet_queue *q);
-void ballonet_queue_reset(struct ballonet_queue *q);
+void ballonet_queue_close(struct ballonet_queue *q);
+void ballonet_queue_empty(struct ballonet_queue *q);
 void ballonet_queue_callback(struct virtqueue *vq);
 unsigned long ballonet_queue_oldest(struct ballonet_queue *q);
 struct ballonet_rq *ballonet_rq_get(struct ballonet_queue *q);
 void ballonet_rq_put(struct ballonet_queue *q, struct ballonet_rq *rq);
+unsigned int ballonet_rq_room(struct ballonet *bal, struct ballonet_rq *rq);
 bool ballonet_rq_add(struct ballonet *bal, struct ballonet_rq *rq,
 		     struct page *page);
 void ballonet_rq_add_single(struct ballonet *bal, struct ballonet_rq *rq,
@@ -292,8 +298,8 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq);
 struct ballonet_rq *ballonet_rq_answered(struct ballonet_queue *q);
 int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
 		       u64 *ret_done);
-bool ballonet_rq_is_done(struct ballonet *bal, struct ballonet_rq *rq,
-			 struct page *page, u64 done);
+bool ballonet_rq_is_hosts(struct ballonet_queue *q, struct ballonet_rq *rq,
+			  struct page *page, u64 done);
 
 /* engine.c */
 void ballonet_engine_init(struct ballonet *bal);

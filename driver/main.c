@@ -130,6 +130,7 @@ static int device_up(struct ballonet *bal)
 			goto err_vqs;
 	}
 	poison_write(bal);
+	bal->closed = false;
 	bal->reset = false;
 	virtio_device_ready(bal->vdev);
 	if (bal->statsq)
@@ -139,21 +140,37 @@ static int device_up(struct ballonet *bal)
 	return 0;
 
 err_vqs:
+	bal->inflateq.vq = NULL;
+	bal->deflateq.vq = NULL;
 	bal->vdev->config->del_vqs(bal->vdev);
 	return rc;
+}
+
+/* Reset the device, and have nobody touch its rings any more. */
+static void device_quiet(struct ballonet *bal)
+{
+	unsigned long flags;
+
+	virtio_reset_device(bal->vdev);
+	spin_lock_irqsave(&bal->lock, flags);
+	bal->closed = true;
+	spin_unlock_irqrestore(&bal->lock, flags);
+	cancel_work_sync(&bal->stats_work);
+	ballonet_queue_close(&bal->inflateq);
+	ballonet_queue_close(&bal->deflateq);
+	ballonet_frames_settle(bal);
 }
 
 static void device_down(struct ballonet *bal)
 {
 	ballonet_engine_drain(bal);
-	virtio_reset_device(bal->vdev);
-	ballonet_report_stop(bal);
-	/* The callback may have queued it until the reset. */
-	cancel_work_sync(&bal->stats_work);
-	ballonet_queue_reset(&bal->inflateq);
-	ballonet_queue_reset(&bal->deflateq);
-	ballonet_engine_release(bal);
+	device_quiet(bal);
+	/* Of User-Mode Linux only this stops the host's rings. */
 	bal->vdev->config->del_vqs(bal->vdev);
+	ballonet_report_stop(bal);
+	ballonet_queue_empty(&bal->inflateq);
+	ballonet_queue_empty(&bal->deflateq);
+	ballonet_engine_release(bal);
 }
 
 /*
@@ -167,7 +184,7 @@ static int reboot_notify(struct notifier_block *nb, unsigned long unused,
 	struct ballonet *bal = container_of(nb, struct ballonet, reboot_nb);
 
 	ballonet_engine_stop(bal);
-	virtio_reset_device(bal->vdev);
+	device_quiet(bal);
 	ballonet_report_stop(bal);
 	return NOTIFY_DONE;
 }

@@ -4,8 +4,8 @@
  * the host allows it (VIRTIO_BALLOON_F_DEFLATE_ON_OOM).
  *
  * Two sensors, one answer. Page reclaim asks its shrinkers when it has work to
- * do: the balloon answers only when so little is available that the floor is
- * broken, and does not make reclaim wait. The OOM notifier comes before a
+ * do: the balloon answers only when less than half the floor is available, and
+ * does not make reclaim wait. The OOM notifier comes before a
  * process is killed, and waits for the memory to be there, with a bound.
  *
  * Either lowers the balloon's ceiling, for a pause that doubles each time it
@@ -44,20 +44,27 @@ static u64 given(struct ballonet *bal)
 	return frames;
 }
 
+/* What the guest could have back, with what is on its way to the host. */
+static u64 balloon_size(struct ballonet *bal)
+{
+	return ballonet_engine_actual(bal) +
+	       READ_ONCE(bal->inflateq.in_flight_frames);
+}
+
 /*
  * Have the engine give something back, and keep it down for a while. Returns
- * the frames that will come, 0 if the last ones have not settled.
+ * the frames that will come: none while the last ones settle, unless @urgent.
  */
-static u64 relieve(struct ballonet *bal)
+static u64 relieve(struct ballonet *bal, bool urgent)
 {
-	u64 actual = ballonet_engine_actual(bal);
+	u64 size = balloon_size(bal);
 	unsigned long now = jiffies, flags;
 	u64 relief;
 
-	relief = min(actual, max_t(u64, RELIEF_FRAMES,
-				   actual / RELIEF_FRACTION));
+	relief = min(size, max_t(u64, RELIEF_FRAMES, size / RELIEF_FRACTION));
 	spin_lock_irqsave(&bal->lock, flags);
-	if (time_before(now, bal->relieved + msecs_to_jiffies(SETTLE_MS)))
+	if (!urgent &&
+	    time_before(now, bal->relieved + msecs_to_jiffies(SETTLE_MS)))
 		relief = 0;
 	if (relief) {
 		unsigned long quiet = bal->ceiling_until +
@@ -68,7 +75,7 @@ static u64 relieve(struct ballonet *bal)
 					min(2 * bal->pause_ms, PAUSE_MAX_MS) :
 					PAUSE_MIN_MS;
 		bal->relieved = now;
-		bal->ceiling = actual - relief;
+		bal->ceiling = size - relief;
 		bal->ceiling_until = now + msecs_to_jiffies(bal->pause_ms);
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
@@ -83,11 +90,8 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	struct ballonet *bal = container_of(nb, struct ballonet, oom_nb);
 	unsigned long *freed = ret_freed;
 	u64 before = given(bal);
-	u64 relief = relieve(bal);
+	u64 relief = relieve(bal, true);
 
-	/* Even if somebody else was first: what he gets may do for us. */
-	if (!relief && ballonet_engine_actual(bal))
-		relief = 1;
 	if (relief)
 		wait_event_timeout(bal->answer_wq,
 				   given(bal) - before >= relief,
@@ -112,7 +116,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker,
 				 struct shrink_control *sc)
 {
 	/* The frames come when the host has answered: nothing was freed yet. */
-	relieve(ballonet_shrinker_data(shrinker));
+	relieve(ballonet_shrinker_data(shrinker), false);
 	return SHRINK_STOP;
 }
 

@@ -8,8 +8,8 @@
  * While the host owes its answer the blocks must not go back to the kernel:
  * the host may still drop them. So the kernel's reporting thread waits here
  * for the answer or for the device's reset, whichever comes first. A silent
- * host costs the guest the few blocks of one report until then, and nobody
- * waits for that thread.
+ * host costs the guest the blocks of one report until then, and keeps it from
+ * being suspended.
  */
 #include <linux/mm.h>
 #include <linux/page_reporting.h>
@@ -28,14 +28,15 @@ static int report(struct page_reporting_dev_info *info, struct scatterlist *sg,
 	int rc;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	rc = bal->reset ? -ENODEV :
+	rc = bal->closed ? -ENODEV :
 	     virtqueue_add_inbuf(bal->reportq, sg, nents, bal, GFP_ATOMIC);
-	if (!rc)
+	if (!rc) {
 		bal->report_done = false;
+		virtqueue_kick(bal->reportq);
+	}
 	spin_unlock_irqrestore(&bal->lock, flags);
 	if (rc)
 		return rc;
-	virtqueue_kick(bal->reportq);
 	/* Idle, since a host that is silent makes no hung task of us. */
 	wait_event_idle(bal->answer_wq,
 			READ_ONCE(bal->report_done) || READ_ONCE(bal->reset));
@@ -55,7 +56,7 @@ void ballonet_report_callback(struct virtqueue *vq)
 	unsigned int len;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	if (virtqueue_get_buf(vq, &len))
+	if (!bal->closed && virtqueue_get_buf(vq, &len))
 		WRITE_ONCE(bal->report_done, true);
 	spin_unlock_irqrestore(&bal->lock, flags);
 	wake_up_all(&bal->answer_wq);
@@ -95,17 +96,12 @@ void ballonet_report_start(struct ballonet *bal)
 }
 
 /**
- * ballonet_report_stop() - no more
- * @bal:	the balloon of a device that was reset
+ * ballonet_report_stop() - a report that waits has its blocks back
+ * @bal:	the balloon of a device without rings
  */
 void ballonet_report_stop(struct ballonet *bal)
 {
-	unsigned long flags;
-
-	/* A report that waits has its blocks back, and no other follows. */
-	spin_lock_irqsave(&bal->lock, flags);
 	WRITE_ONCE(bal->reset, true);
-	spin_unlock_irqrestore(&bal->lock, flags);
 	wake_up_all(&bal->answer_wq);
 	if (bal->reports)
 		page_reporting_unregister(&bal->reporting);

@@ -59,25 +59,38 @@ void ballonet_queue_deinit(struct ballonet_queue *q)
 }
 
 /**
- * ballonet_queue_reset() - take back what the host had not answered
+ * ballonet_queue_close() - nothing is sent or answered any more
  * @q:		the queue of a device that was reset
  *
- * Every request is idle afterwards; the blocks are the guest's.
+ * Who waits for an answer is told that there is none.
  */
-void ballonet_queue_reset(struct ballonet_queue *q)
+void ballonet_queue_close(struct ballonet_queue *q)
 {
+	struct ballonet_rq *rq, *next;
 	unsigned long flags;
 	unsigned int i;
 
 	spin_lock_irqsave(&q->lock, flags);
-	if (q->vq)
-		while (virtqueue_detach_unused_buf(q->vq))
-			;
 	q->vq = NULL;
+	list_for_each_entry_safe(rq, next, &q->answered, node)
+		list_del_init(&rq->node);
 	spin_unlock_irqrestore(&q->lock, flags);
+	/* One that was not sent is still in the hands of who fills it. */
 	for (i = 0; i < BALLONET_RQS; i++)
-		if (q->rqs[i].single)
+		if (q->rqs[i].single && q->rqs[i].sent)
 			ballonet_frame_answered(q->bal, q, &q->rqs[i], -ENODEV);
+}
+
+/**
+ * ballonet_queue_empty() - take back what the host had not answered
+ * @q:		a closed queue that nobody uses any more
+ *
+ * Every request is idle afterwards; the blocks are the guest's.
+ */
+void ballonet_queue_empty(struct ballonet_queue *q)
+{
+	unsigned int i;
+
 	q->in_flight = 0;
 	q->in_flight_frames = 0;
 	INIT_LIST_HEAD(&q->idle);
@@ -90,6 +103,7 @@ void ballonet_queue_reset(struct ballonet_queue *q)
 			list_del(&page->lru);
 			ballonet_block_give(q->bal, page);
 		}
+		rq->sent = 0;
 		list_add_tail(&rq->node, &q->idle);
 	}
 }
@@ -238,6 +252,20 @@ static bool rq_add(struct ballonet *bal, struct ballonet_rq *rq, u64 start,
 }
 
 /**
+ * ballonet_rq_room() - what still fits
+ * @bal:	the balloon
+ * @rq:		a request
+ *
+ * Return: frames, in one block or in several.
+ */
+unsigned int ballonet_rq_room(struct ballonet *bal, struct ballonet_rq *rq)
+{
+	if (!bal->ranges)
+		return BALLONET_STD_FRAMES - rq->frames;
+	return rq->ranges < bal->max_ranges ? bal->max_frames - rq->frames : 0;
+}
+
+/**
  * ballonet_rq_add() - put a block into a request
  * @bal:	the balloon
  * @rq:		the request
@@ -305,7 +333,7 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 		  -ENODEV;
 	if (!rc) {
 		q->in_flight++;
-		q->in_flight_frames += rq->frames;
+		q->in_flight_frames += rq->single ? 0 : rq->frames;
 		/* Zero means: not sent. */
 		rq->sent = jiffies | 1;
 		notify = virtqueue_kick_prepare(vq);
@@ -330,7 +358,7 @@ struct ballonet_rq *ballonet_rq_answered(struct ballonet_queue *q)
 	if (rq) {
 		spin_lock_irqsave(&q->lock, flags);
 		q->in_flight--;
-		q->in_flight_frames -= rq->frames;
+		q->in_flight_frames -= rq->single ? 0 : rq->frames;
 		rq->sent = 0;
 		spin_unlock_irqrestore(&q->lock, flags);
 	}
@@ -357,7 +385,7 @@ static int status_to_errno(u32 status)
  * ballonet_rq_result() - what the host says that it did
  * @bal:	the balloon
  * @rq:		an answered request
- * @ret_done:	gets the frames that changed owner; see ballonet_rq_is_done()
+ * @ret_done:	gets the frames that changed owner; see ballonet_rq_is_hosts()
  *
  * Return: 0; -EPROTO for an answer that is none, @ret_done is untouched then
  * and the frames are still the host's; -EINVAL, -EPERM (refused) or -EIO.
@@ -388,34 +416,34 @@ int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
 }
 
 /**
- * ballonet_rq_is_done() - whether a block changed owner
- * @bal:	the balloon
+ * ballonet_rq_is_hosts() - whether a block is the host's after an answer
+ * @q:		the queue
  * @rq:		an answered request
  * @page:	one of its blocks
- * @done:	frames that did, along the ranges
+ * @done:	frames that changed owner, along the ranges
  *
- * A block that is done in part counts as not done: the guest may use all of
- * it, and what the host has freed of it comes back when touched.
- *
- * Return: whether all of it did.
+ * Return: true as long as any of the block's frames is the host's.
  */
-bool ballonet_rq_is_done(struct ballonet *bal, struct ballonet_rq *rq,
-			 struct page *page, u64 done)
+bool ballonet_rq_is_hosts(struct ballonet_queue *q, struct ballonet_rq *rq,
+			  struct page *page, u64 done)
 {
 	u64 end = page_to_pfn(page) + (1ULL << ballonet_block_order(page));
+	bool inflate = q->type == BALLONET_REQ_INFLATE;
 	struct ballonet_request *req = rq->out;
 	unsigned int i;
 	u64 before = 0;
 
 	if (done == rq->frames || !done)
-		return done;
+		return inflate == !!done;
 	for (i = 0; i < rq->ranges; i++) {
 		u64 start = le64_to_cpu(req->ranges[i].start);
 		u64 nr = le64_to_cpu(req->ranges[i].nr);
 
 		if (page_to_pfn(page) >= start && end <= start + nr)
-			return before + (end - start) <= done;
+			return inflate ?
+			       before + (page_to_pfn(page) - start) < done :
+			       before + (end - start) > done;
 		before += nr;
 	}
-	return false;
+	return true;
 }

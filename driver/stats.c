@@ -156,5 +156,6 @@ void ballonet_stats_callback(struct virtqueue *vq)
 {
 	struct ballonet *bal = vq->vdev->priv;
 
-	queue_work(bal->wq, &bal->stats_work);
+	if (!READ_ONCE(bal->closed))
+		queue_work(bal->wq, &bal->stats_work);
 }

@@ -40,6 +40,8 @@ static ssize_t target_store(struct device *dev, struct device_attribute *attr,
 	if (rc)
 		return rc;
 	WRITE_ONCE(bal->target, frames);
+	/* A new target is worth asking a host again that has refused. */
+	WRITE_ONCE(bal->refused, false);
 	ballonet_engine_kick(bal);
 	return count;
 }

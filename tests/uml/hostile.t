@@ -265,42 +265,39 @@ test_a_host_that_refuses_is_not_asked_until_its_target_changes() {
 	after_a_lie
 }
 
-# nothing_done STATUS... - the host took nothing, and is not asked again
+# nothing_done MOST STATUS... - the host took nothing, and is asked MOST times
+# more, with pauses
 nothing_done() {
-	local asked
+	local most=$1 asked
+	shift
 
 	inflate_with refused "$@"
 	eq "$(knob vm actual)" 0 actual
 	at_least "$(free_bytes)" $((free - SLACK)) "free memory"
 	asked=$(count in)
 	sleep 2
-	eq "$(count in)" "$asked" requests
+	at_most "$(count in)" $((asked + most)) requests
 	after_a_lie
 }
 
 test_an_inflate_that_is_invalid_gives_nothing() {
-	nothing_done status=$INVALID
+	nothing_done 6 status=$INVALID
 }
 test_an_inflate_with_an_unknown_status_gives_nothing() {
-	nothing_done status=0x80000005
+	nothing_done 6 status=0x80000005
 }
 test_what_a_refusal_says_of_frames_is_not_believed() {
-	nothing_done status=$REFUSED done=1024
+	nothing_done 0 status=$REFUSED done=1024
 }
 
 test_of_an_inflate_that_fails_the_rest_comes_back() {
-	local actual
-
 	inflate_with refused status=$IO done=3000
-	actual=$(knob vm actual)
-	at_most "$actual" $((3000 * 4096)) actual
-	at_least "$actual" $((1024 * 4096)) actual
-	at_least $(($(free_bytes) + actual)) $((free - SLACK)) \
-		"free memory and balloon"
+	# A block that the host has in part stays in the balloon.
+	at_least "$(knob vm actual)" $((3000 * 4096)) actual
 	tell lie in status=99 done=1
 	tell target 48
 	within 5 count_at_least in 2
-	at_least $(($(free_bytes) + actual)) $((free - SLACK)) \
+	at_least $(($(free_bytes) + $(knob vm actual))) $((free - SLACK)) \
 		"free memory and balloon"
 	after_a_lie
 }

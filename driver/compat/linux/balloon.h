@@ -64,9 +64,20 @@ static inline void ballonet_balloon_adjust(struct balloon_dev_info *info,
 static inline void ballonet_balloon_enqueue(struct balloon_dev_info *info,
 					    struct page *page, bool adjust)
 {
+	unsigned long flags;
+
 	if (adjust)
 		adjust_managed_page_count(page, -1);
-	balloon_page_enqueue(info, page);
+	/*
+	 * balloon_page_enqueue() takes a locked page for a bug. Compaction
+	 * may still have the lock of one that it has just failed to isolate.
+	 */
+	lock_page(page);
+	spin_lock_irqsave(&info->pages_lock, flags);
+	balloon_page_insert(info, page);
+	__count_vm_event(BALLOON_INFLATE);
+	spin_unlock_irqrestore(&info->pages_lock, flags);
+	unlock_page(page);
 }
 
 static inline void ballonet_balloon_dequeued(struct page *page, bool adjust)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A shrinker with data of its own. They are allocated by the kernel since 6.7. */
+/* A shrinker with data of its own. Since 6.7 the kernel allocates them. */
 #ifndef _BALLONET_COMPAT_LINUX_SHRINKER_H
 #define _BALLONET_COMPAT_LINUX_SHRINKER_H
 
@@ -14,11 +14,26 @@ struct ballonet_shrinker {
 	struct shrinker *shrinker;
 };
 
+/**
+ * ballonet_shrinker_data() - whose shrinker
+ * @shrinker:	as the kernel calls it
+ *
+ * Return: what ballonet_shrinker_start() was given.
+ */
 static inline void *ballonet_shrinker_data(struct shrinker *shrinker)
 {
 	return shrinker->private_data;
 }
 
+/**
+ * ballonet_shrinker_start() - have page reclaim ask
+ * @s:		the shrinker
+ * @data:	for ballonet_shrinker_data()
+ * @count:	how much there is
+ * @scan:	give some
+ *
+ * Return: 0 or a negative error.
+ */
 static inline int ballonet_shrinker_start(struct ballonet_shrinker *s,
 					  void *data, ballonet_shrink_fn count,
 					  ballonet_shrink_fn scan)
@@ -33,6 +48,10 @@ static inline int ballonet_shrinker_start(struct ballonet_shrinker *s,
 	return 0;
 }
 
+/**
+ * ballonet_shrinker_stop() - no more
+ * @s:		the shrinker
+ */
 static inline void ballonet_shrinker_stop(struct ballonet_shrinker *s)
 {
 	shrinker_free(s->shrinker);

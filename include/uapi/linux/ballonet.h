@@ -136,7 +136,9 @@ struct ballonet_request {
  * @id:		ballonet_request.id; 0 if the request was too short to have one
  * @frames_done: frames that changed owner, counted along the ranges in the
  *		order of the request: all of them with BALLONET_RESP_OK, some
- *		with BALLONET_RESP_IO, none otherwise
+ *		with BALLONET_RESP_IO, none otherwise. A driver that keeps
+ *		blocks may leave the rest of a block with the host, and later
+ *		deflate all of it
  * @bytes_freed: what the host really got, measured, not assumed: 0 where a
  *		frame was never touched or is part of a larger page that is
  *		still in use; 0 for BALLONET_REQ_DEFLATE
@@ -202,16 +204,17 @@ struct ballonet_event {
  * @free_page_hint_cmd_id: standard, 5.5.6.6
  * @poison_val:	standard, 5.5.6.5
  * @block_size:	bytes of the pages that the host backs guest RAM with, a power
- *		of two. Smaller pieces free nothing, so the driver gives whole
- *		aligned blocks first. Constant while the driver is bound
+ *		of two. Smaller pieces free nothing, so a driver gives whole
+ *		aligned blocks first. May grow when memory is plugged
  * @max_ranges:	most ranges in a request. Constant while the driver is bound
  * @max_frames:	most frames in a request. Constant while the driver is bound
  *
  * What follows @poison_val exists only if BALLONET_F_RANGES was negotiated.
- * A VMM may have been told a smaller configuration space; reading beyond it
- * gives zero or all ones. In place of such a value, or of one that makes no
- * sense, the driver takes a block size of 4096 and the BALLONET_DEF_ limits,
- * which every device accepts.
+ * A VMM may have been told a smaller configuration space; QEMU then gives all
+ * ones. In place of such a value, of zero, or of one that makes no sense, the
+ * driver takes a block size of 4096 and the BALLONET_DEF_ limits, which every
+ * device accepts. A VMM that maps less than this structure for the guest to
+ * read must not pass on BALLONET_F_RANGES.
  */
 struct ballonet_config {
 	__le32 num_pages;
