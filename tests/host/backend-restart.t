@@ -80,13 +80,15 @@ test_a_held_stats_buffer_survives() {
 		stats 4:4096
 		call CTL io.ballonet.Stats {"vm":"vm"}
 		$KILL
+		statsback
+		stats 4:8192
 		call CTL io.ballonet.Stats {"vm":"vm"}
-		expect "free":4096
+		expect "free":8192
 		sleep 1100
 		call CTL io.ballonet.Stats {"vm":"vm"}
 		statsback
 		stop
-		expect bases 0 0 1 in
+		expect bases 0 0 2 in
 	END
 	ended vm 0
 }

@@ -329,7 +329,7 @@ test_memory_may_change_during_a_discard() {
 		memory
 		memory
 		response
-		expect status 0 id 77 done 262144
+		expect status 0 id 77 done 262144 freed 1073741824
 		mark out 1024 262144
 		check zero
 		call CTL io.ballonet.Counters {"vm":"vm"}

@@ -264,6 +264,8 @@ struct control;
  * @control_fd:	socket that its clients connect to, or -1
  * @control_path: of its socket, or NULL
  * @wake_main:	eventfd: the worker has news
+ * @spare:	given up to accept and close a connection when descriptors are
+ *		used up
  * @quit:	the main loop ends
  * @lost:	the VMM is gone: there will be no successor
  * @status:	what the program exits with
@@ -282,6 +284,8 @@ struct control;
  * @batch:	the worker's: frames of one pass
  * @in_order:	the worker's: ranges as their request has them
  * @chain:	the worker's: the buffer in hand
+ * @freed:	the worker's: bytes that the request in hand freed before it was
+ *		interrupted
  *
  * @info:	protects what follows; held for a few instructions only
  * @sample:	statistics
@@ -312,6 +316,7 @@ struct backend {
 	int control_fd;
 	const char *control_path;
 	int wake_main;
+	int spare;
 	bool quit;
 	bool lost;
 	int status;
@@ -329,6 +334,7 @@ struct backend {
 	struct frame_list batch;
 	struct frame_range in_order[MAX_RANGES];
 	struct vring_chain chain;
+	uint64_t freed;
 
 	pthread_mutex_t info;
 	struct sample sample;
@@ -347,6 +353,7 @@ struct backend {
 /* main.c */
 uint64_t now_ms(void);
 int watch(struct backend *b, int fd);
+int accept_one(struct backend *b, int listen);
 void event_signal(int fd);
 void event_clear(int fd);
 

@@ -385,7 +385,7 @@ static void client_accept(struct backend *b)
 	unsigned int i;
 	int fd;
 
-	fd = accept4(b->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept_one(b, b->control_fd);
 	if (fd < 0)
 		return;
 	for (i = 0; i < CLIENTS && !c; i++)

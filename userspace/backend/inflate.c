@@ -321,6 +321,8 @@ static int ranges_move(struct backend *b, enum role role,
 
 	frames_merge(&b->batch);
 	ret = frames_move(b, role, &b->batch, &job);
+	if (role == ROLE_INFLATE)
+		b->freed += job.freed;
 	if (ret == -EINTR)
 		return ret;
 	if (ret) {
@@ -332,7 +334,10 @@ static int ranges_move(struct backend *b, enum role role,
 	}
 	count_add(b, ranges, nr);
 	rs->frames_done = htole64(frames_before(b->in_order, nr, job.reached));
-	rs->bytes_freed = htole64(job.freed);
+	if (role == ROLE_INFLATE) {
+		rs->bytes_freed = htole64(b->freed);
+		b->freed = 0;
+	}
 	return 0;
 }
 

@@ -188,9 +188,32 @@ int watch(struct backend *b, int fd)
 	return epoll_ctl(b->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+/**
+ * accept_one() - take a connection
+ * @b:		the back-end
+ * @listen:	socket that is ready
+ *
+ * Return: its descriptor, or -1.
+ */
+int accept_one(struct backend *b, int listen)
+{
+	int fd = accept4(listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	/* Turned away, or it is announced for ever. */
+	log_warn("a connection was turned away: %s", strerror(errno));
+	close(b->spare);
+	fd = accept4(listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	b->spare = fcntl(b->wake_main, F_DUPFD_CLOEXEC, 0);
+	return -1;
+}
+
 static void accept_frontend(struct backend *b)
 {
-	int fd = accept4(b->listen, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept_one(b, b->listen);
 
 	if (fd < 0)
 		return;
@@ -354,6 +377,11 @@ static int run_on(struct backend *b, struct fault *ret_fault)
 		vring_recover(&b->ring[i].vr);
 		if (b->ring[i].call >= 0)
 			event_signal(b->ring[i].call);
+		if (b->ring[i].role != ROLE_STATS)
+			continue;
+		/* The buffer that is held may be old: have a new one. */
+		atomic_store(&b->stats_new, false);
+		atomic_store(&b->want_stats, true);
 	}
 	worker_resume(b);
 	frontend_resume(b);
@@ -367,7 +395,8 @@ static int start(struct backend *b, const struct options *o, int *ret_signals,
 
 	b->epoll = epoll_create1(EPOLL_CLOEXEC);
 	b->wake_main = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (b->epoll < 0 || b->wake_main < 0)
+	b->spare = fcntl(b->wake_main, F_DUPFD_CLOEXEC, 0);
+	if (b->epoll < 0 || b->spare < 0)
 		return fault_set(ret_fault, -errno, "%s", strerror(errno));
 	ret = take_up(b, ret_fault);
 	if (!ret)

@@ -113,6 +113,8 @@ void rings_stop(struct backend *b, unsigned int i)
 	/* The frames are the guest's again. */
 	if (ring->role == ROLE_INFLATE || ring->role == ROLE_DEFLATE)
 		discard_forget_all(&b->regions);
+	if (ring->role == ROLE_INFLATE)
+		b->freed = 0;
 }
 
 /**

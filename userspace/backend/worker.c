@@ -96,12 +96,18 @@ static bool ring_serve(struct backend *b, unsigned int i)
 
 static void kick_take(struct backend *b, uint32_t i)
 {
+	ssize_t ret;
 	uint64_t n;
 
 	/* The ring may have been stopped since, its descriptor closed. */
 	if (i >= NR_RINGS || !b->ring[i].running)
 		return;
-	if (read(b->ring[i].kick, &n, sizeof(n)) <= 0)
+	ret = read(b->ring[i].kick, &n, sizeof(n));
+	/* The other end is closed: it would be ready for ever. */
+	if (!ret || (ret < 0 && errno != EAGAIN && errno != EINTR))
+		(void)epoll_ctl(b->worker_epoll, EPOLL_CTL_DEL,
+				b->ring[i].kick, NULL);
+	if (ret <= 0)
 		return;
 	/* Reports come by themselves and would blur the count. */
 	if (b->ring[i].role == ROLE_REPORT)
