@@ -109,6 +109,7 @@ test_frames_that_were_not_taken_do_not_complete_a_page() {
 		$(inject "$WORK/vm.pid" madvise error=EIO:when=1)
 		ranges inflate 1024:512
 		expect status 5 id 77 done 0 freed 0
+		sh kill \$(cat $WORK/strace.pid)
 		ranges inflate 1535:1
 		expect status 0 id 77 done 1 freed 0
 		check

@@ -30,10 +30,11 @@ with_backend() {
 }
 
 # inject PIDFILE CALL WHAT - the line of a script from which on strace does
-# WHAT to such system calls of the process
+# WHAT to such system calls of the process. strace.pid is its number: who looks
+# for leaks cannot do so while it is there.
 inject() {
 	cat <<-END
-		sh strace -qq -f -p \$(cat $1) -e trace=$2 -e inject=$2:$3 >/dev/null 2>$WORK/strace & sleep 1
+		sh strace -qq -f -p \$(cat $1) -e trace=$2 -e inject=$2:$3 >/dev/null 2>$WORK/strace & echo \$! >$WORK/strace.pid; sleep 1
 	END
 }
 
