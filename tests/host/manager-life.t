@@ -124,6 +124,7 @@ test_a_stopped_back_end_is_ended_and_the_next_vmm_waits_for_it() {
 	pid=$(describe a pid)
 	kill -STOP "$pid"
 	kill "$idle"
+	within 5 gone "$idle"
 	vmm_idle a
 	check gone "$pid"
 	check vmm_alive
