@@ -159,27 +159,44 @@ struct ballonet_response {
  * Guest to host: events (BALLONET_F_EVENTS)
  */
 
-/* Short of memory. value: bytes available (MemAvailable). */
+/*
+ * Short of memory. value: bytes available (MemAvailable). Sent when the guest
+ * gets short, and again as long as it is and there is a balloon.
+ */
 #define BALLONET_EV_SHORT	1
 /* Memory is plentiful again, after a SHORT. value: bytes available. */
 #define BALLONET_EV_PLENTY	2
 /*
- * The guest's administrator wishes for a balloon of this size. value: bytes.
- * The host answers by changing num_pages, or not.
+ * The guest's administrator wishes for a balloon of this size, 0 for none.
+ * value: bytes, a multiple of a frame, less than 16 TiB. The host answers by
+ * changing num_pages, or not; the driver does nothing until then. The newest
+ * wish is in force until the device is reset; one that is not zero is sent
+ * again when the driver starts.
  */
 #define BALLONET_EV_WISH	3
-/* The floor stopped an inflate. value: bytes that are missing. */
+/*
+ * The floor (BALLONET_S_FLOOR) stopped an inflate on the way to num_pages.
+ * value: bytes that are missing.
+ */
 #define BALLONET_EV_FLOOR	4
 
 /**
  * struct ballonet_event - one device-readable buffer on eventq
  * @type:	a BALLONET_EV_ number; the device ignores one it does not know
  * @reserved:	zero
- * @seq:	counts up by one with every event, so that a gap shows
- * @value:	as the type says
+ * @seq:	0 for the first event after the device was reset, counts up by
+ *		one with every event, so that a gap shows
+ * @value:	as the type says; a claim of the guest
  *
- * The driver sends at most one event of a type in 100 ms, the newest value;
- * the device returns the buffer at once. There is no answer.
+ * The driver sends at most one event of a type in 100 ms. A value that comes
+ * sooner waits, a newer one takes its place, and the newest is sent when the
+ * time is up; of SHORT and PLENTY, too, only the newer one is left. The device
+ * returns the buffer at once. There is no answer. A driver whose buffers do
+ * not come back keeps the newest value of each type, and sends it when one
+ * does.
+ *
+ * The device ignores a buffer that is shorter than this structure or holds a
+ * type, reserved field or value that is not allowed.
  */
 struct ballonet_event {
 	__le16 type;
@@ -231,7 +248,8 @@ struct ballonet_config {
  *
  * Tags for statsq, in the standard's format (__le16 tag, __le64 value, packed,
  * 10 bytes). Sent only if a vendor bit was negotiated; a device ignores tags
- * that it does not know. All values are bytes.
+ * that it does not know. All values are bytes, unless said otherwise, and
+ * claims of the guest.
  */
 
 /* In the balloon, as whole blocks of 2 MiB. */
@@ -240,5 +258,22 @@ struct ballonet_config {
 #define BALLONET_S_SMALL	0xf001
 /* The available memory that the driver leaves the guest. */
 #define BALLONET_S_FLOOR	0xf002
+/* Evicted too early and read back, since boot: file pages and swap. */
+#define BALLONET_S_REFAULT_FILE	0xf003
+#define BALLONET_S_REFAULT_ANON	0xf004
+/* On the kernel's lists: what is active is the working set, roughly. */
+#define BALLONET_S_ACTIVE_FILE	0xf005
+#define BALLONET_S_INACTIVE_FILE 0xf006
+#define BALLONET_S_ACTIVE_ANON	0xf007
+#define BALLONET_S_INACTIVE_ANON 0xf008
+/* Free swap space. */
+#define BALLONET_S_SWAP_FREE	0xf009
+/*
+ * Milliseconds since the driver last gave less than the host wanted: floor, no
+ * free page, or pressure. All ones: never since it was bound.
+ */
+#define BALLONET_S_REFUSAL_MS	0xf00a
+/* How often pressure made the driver give memory back, since it was bound. */
+#define BALLONET_S_RELIEFS	0xf00b
 
 #endif /* _UAPI_LINUX_BALLONET_H */
