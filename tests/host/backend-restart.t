@@ -52,7 +52,7 @@ test_a_ballooned_guest_survives() {
 		config 0 8
 		expect 0000000000100000
 		call CTL io.ballonet.Status {"vm":"vm"}
-		expect "state":"running","memory":268435456,"target":0,"actual":16777216
+		expect "state":"running","memory":268435456,"target":0,"operator":0,"wish":0,"actual":16777216
 		$KILL
 		ranges deflate 1024:4096
 		check
@@ -267,6 +267,128 @@ test_a_damaged_state_is_given_up() {
 	eq "$(cat "$WORK/kept/stored")" "" "what is still kept"
 }
 
+# Ranges and events.
+EVENTS=0x000c000160000007
+
+test_wishes_and_events_survive() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello $EVENTS
+		start
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":8192}
+		event 1 7 1M
+		event 3 8 16M
+		$KILL
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "target":16777216,"operator":8192,"wish":16777216,
+		expect "pressure":"short"
+		expect "type":"short","value":1048576,"seq":7,
+		event 3 9 0
+		config 0 4
+		expect 02000000
+		$KILL
+		config 0 4
+		expect 02000000
+		event 4 12 4096
+		call CTL io.ballonet.Counters {"vm":"vm"}
+		expect "events":1,"events_bad":0,"events_unknown":0,"events_dropped":0,"events_missed":2,"events_repeated":0
+		stop
+		expect bases 0 0 0 4 in
+	END
+	ended vm 0
+}
+
+# Stops the back-end from within a script, and waits until all of it stands.
+STOP='sh pid=$(cat KEPT/pid); kill -STOP $pid; while grep -q "^State:.[^T]" /proc/$pid/task/*/status; do sleep 0.01; done'
+STOP=${STOP//KEPT/$WORK/kept}
+
+test_events_in_flight_are_taken_once() {
+	keeper_start || return
+	# Killed before it has read three; and when it has read one of two, and
+	# wakes the other thread for it.
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello $EVENTS
+		start
+		event 1 1 4096
+		$STOP
+		event 1 2 8192 nokick
+		event 3 3 16M nokick
+		event 4 4 4096 nowait
+		$KILL
+		event 2 5 4096
+		call CTL io.ballonet.Counters {"vm":"vm"}
+		expect "events":4,
+		expect "events_missed":0,"events_repeated":0
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "wish":16777216,
+		$(killed_at write 1)
+		event 1 6 12288 nokick
+		event 2 7 20480
+		call CTL io.ballonet.Counters {"vm":"vm"}
+		expect "events_missed":0,"events_repeated":1
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "pressure":"plenty"
+		expect "value":20480,"seq":7,
+		stop
+		expect bases 0 0 0 7 in
+	END
+	ended vm 0
+}
+
+# for_state COMMAND - the line of a script that does so to the state, "$f", of
+# a back-end that stands still, and then kills it; waits for the next one
+for_state() {
+	cat <<-END
+		sh pid=\$(cat $WORK/kept/pid) n=\$(cat $WORK/kept/starts); kill -STOP \$pid; for f in /proc/\$pid/fd/*; do case \$(readlink \$f) in *balloon-state*) $1;; esac; done; kill -KILL \$pid; until [ \$(cat $WORK/kept/starts) -gt \$n ]; do sleep 0.01; done
+	END
+}
+
+test_the_state_of_the_first_version_is_taken_over() {
+	keeper_start || return
+	# It had 5888 bytes, and its size at offset 8.
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello $EVENTS
+		fill
+		start
+		call CTL io.ballonet.SetBalloon {"vm":"vm","bytes":8192}
+		ranges inflate 1024:512
+		event 3 1 16M
+		event 3 2 0
+		$(for_state "truncate -s 5888 \$f; printf '\\000\\027' | dd of=\$f bs=1 seek=8 conv=notrunc 2>/dev/null")
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "target":8192,"operator":8192,"wish":0,
+		event 3 1 16M
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "target":16777216,"operator":8192,"wish":16777216,
+		ranges deflate 1024:512
+		check
+	END
+	ended vm 0
+	logged vm "its state has 5888 bytes"
+}
+
+test_the_state_of_a_later_version_is_taken_over() {
+	keeper_start || return
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello $EVENTS
+		start
+		event 3 1 16M
+		$(for_state "truncate -s 16384 \$f; printf '\\000\\100' | dd of=\$f bs=1 seek=8 conv=notrunc 2>/dev/null")
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "target":16777216,"operator":0,"wish":16777216,
+	END
+	ended vm 0
+	logged vm "its state has 16384 bytes"
+}
+
 test_a_VMM_that_has_not_come_survives() {
 	keeper_start || return
 	vmm vm <<-END
@@ -300,8 +422,9 @@ storm() {
 		start
 		storm 8 $RANDOM $*
 		stop
+		sh kill $killer
+		config 0 4
 	END
-	kill $killer
 	ended vm 0
 	echo "$(starts) starts"
 	at_least "$(starts)" 20 "starts"

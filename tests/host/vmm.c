@@ -556,10 +556,23 @@ static void cmd_ring(char **arg)
 	ring_part(q, "kick", USER);
 }
 
-/* Optional queues follow without a hole: statistics, then reporting. */
+/* Optional queues follow without a hole: statistics, reporting, events. */
+#define STATS	(1ull << 1)
+#define REPORT	(1ull << 5)
+#define EVENTS	(1ull << 51)
+
+/* How many queues are before that of a feature. */
+static int queue_of(uint64_t feature)
+{
+	uint64_t before = features & (feature - 1);
+
+	return 2 + !!(before & STATS) + !!(before & REPORT) +
+		!!(before & EVENTS);
+}
+
 static int queues(void)
 {
-	return 2 + !!(features & 2) + !!(features & 0x20);
+	return queue_of(1ull << 63);
 }
 
 /* "start": as QEMU does when the driver is ready. */
@@ -918,8 +931,8 @@ static void cmd_stats(char **arg)
 		p += 10;
 	}
 	d.len = *arg ? number(*arg) : (uint64_t)(p - begin);
-	offer(2, &d, 1);
-	do_kick(2);
+	offer(queue_of(STATS), &d, 1);
+	do_kick(queue_of(STATS));
 }
 
 /* "statsback": wait until the host asks for new numbers. */
@@ -942,9 +955,60 @@ static void cmd_report(char **arg)
 		d[n++] = (struct desc){ number(*arg) * PAGE,
 					number(colon + 1) * PAGE, 2, 0 };
 	}
-	offer(queues() - 1, d, n);
-	do_kick(queues() - 1);
-	wait_ring(queues() - 1);
+	offer(queue_of(REPORT), d, n);
+	do_kick(queue_of(REPORT));
+	wait_ring(queue_of(REPORT));
+}
+
+static void offer_event(uint16_t type, uint32_t seq, uint64_t value)
+{
+	int q = queue_of(EVENTS);
+	uint64_t gpa = BUF_GPA + 0x120000 + avail_idx[q] % num * 32;
+	struct ballonet_event ev = { type, 0, seq, value };
+	struct desc d = { gpa, sizeof(ev), 0, 0 };
+
+	memcpy(at(gpa), &ev, sizeof(ev));
+	offer(q, &d, 1);
+}
+
+/* "event TYPE SEQ VALUE [nowait]": one event. */
+static void cmd_event(char **arg)
+{
+	offer_event(number(arg[1]), number(arg[2]), number(arg[3]));
+	if (arg[4] && !strcmp(arg[4], "nokick"))
+		return;
+	do_kick(queue_of(EVENTS));
+	if (!arg[4])
+		wait_ring(queue_of(EVENTS));
+}
+
+/* "oddevent LEN RESERVED FLAGS": one that is wrong in some way. */
+static void cmd_oddevent(char **arg)
+{
+	int q = queue_of(EVENTS);
+	struct ballonet_event ev = { 3, number(arg[2]), 99, PAGE };
+	struct desc d = { BUF_GPA + 0x120000, number(arg[1]), number(arg[3]),
+			  0 };
+
+	memcpy(at(d.addr), &ev, sizeof(ev));
+	offer(q, &d, 1);
+	do_kick(q);
+	wait_ring(q);
+}
+
+/* "eventflood NR SEQ": as fast as it can, of every type. */
+static void cmd_eventflood(char **arg)
+{
+	uint64_t i, nr = number(arg[1]), seq = number(arg[2]);
+	int q = queue_of(EVENTS);
+
+	for (i = 0; i < nr; i++) {
+		offer_event(1 + (seq + i) % 4, seq + i, i * PAGE);
+		if (i % num == num - 1 || i + 1 == nr) {
+			do_kick(q);
+			wait_ring(q);
+		}
+	}
 }
 
 /* "loop": a chain that never ends. "index N": a wrong available index. */
@@ -1287,7 +1351,8 @@ static const struct {
 	{ "table", cmd_table },	{ "refuses", cmd_refuses },
 	{ "under-us", cmd_under_us }, { "timed", cmd_timed },
 	{ "same-after", cmd_same_after }, { "refill", cmd_refill },
-	{ "report", cmd_report },
+	{ "report", cmd_report }, { "event", cmd_event },
+	{ "oddevent", cmd_oddevent }, { "eventflood", cmd_eventflood },
 	{ "head", cmd_head },	{ "wild", cmd_wild },
 	{ "storm", cmd_storm },	{ "call", cmd_call },
 };

@@ -21,11 +21,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "bucket.h"
 #include "fault.h"
 #include "fdstore.h"
 #include "frames.h"
+#include "interface.h"
 #include "region.h"
 #include "vhost_user.h"
 #include "vring.h"
@@ -50,7 +53,8 @@
 			 BIT(VIRTIO_BALLOON_F_DEFLATE_ON_OOM) |	\
 			 BIT(VIRTIO_BALLOON_F_PAGE_POISON) |	\
 			 BIT(VIRTIO_BALLOON_F_REPORTING) |	\
-			 BIT(BALLONET_F_RANGES))
+			 BIT(BALLONET_F_RANGES) |		\
+			 BIT(BALLONET_F_EVENTS))
 
 #define PROTOCOL_FEATURES (BIT(VU_PROTOCOL_F_MQ) |		\
 			   BIT(VU_PROTOCOL_F_REPLY_ACK) |	\
@@ -82,6 +86,12 @@
 	X(reports)		\
 	X(report_kicks)		\
 	X(frames_reported)	\
+	X(events)		\
+	X(events_bad)		\
+	X(events_unknown)	\
+	X(events_dropped)	\
+	X(events_missed)	\
+	X(events_repeated)	\
 	X(ring_starts)		\
 	X(ring_stops)
 
@@ -149,9 +159,39 @@ enum state_reply {
 };
 
 /**
+ * struct state_event - the last event of a type
+ * @value:	as the type says
+ * @time_us:	CLOCK_REALTIME at which it was read; 0 if there was none
+ * @seq:	the driver's number
+ * @reserved:	zero
+ */
+struct state_event {
+	uint64_t value;
+	uint64_t time_us;
+	uint32_t seq;
+	uint32_t reserved;
+};
+
+/**
+ * struct state_events - what the driver told
+ * @has_seq:	@seq is known
+ * @seq:	of the last event of any type
+ * @pressure:	which came last: 1 + INTERFACE_EVENT_SHORT or _PLENTY, or 0
+ * @reserved:	zero
+ * @last:	by type
+ */
+struct state_events {
+	uint32_t has_seq;
+	uint32_t seq;
+	uint32_t pressure;
+	uint32_t reserved;
+	struct state_event last[INTERFACE_NR_EVENTS];
+};
+
+/**
  * struct state - all that a successor needs besides the descriptors
  * @magic:	STATE_MAGIC
- * @size:	of this structure; another one is another version
+ * @size:	of this structure; see keep.c for other versions
  * @next_id:	the next name in the fd store
  * @busy:	enum state_busy
  * @reply_phase: enum state_reply
@@ -169,8 +209,13 @@ enum state_reply {
  * @ring:	the rings
  * @config:	configuration space
  * @reply:	the answer, while @reply_phase is not REPLY_NONE
+ * @target:	bytes of the balloon that the operator wants; @config has what
+ *		came of it
+ * @events_now:	which of @events is in force
+ * @reserved:	zero
+ * @events:	what the driver told, and one to fill
  *
- * Lies in a memfd and is worked on in place.
+ * Lies in a memfd and is worked on in place. Later versions add at the end.
  */
 struct state {
 	uint64_t magic;
@@ -192,7 +237,14 @@ struct state {
 	struct state_ring ring[NR_RINGS];
 	struct ballonet_config config;
 	struct vu_msg reply;
+	uint64_t target;
+	uint32_t events_now;
+	uint32_t reserved;
+	struct state_events events[2];
 };
+
+/* Up to where the first version had it. */
+#define STATE_FIRST_SIZE	offsetof(struct state, target)
 
 /* What a ring is for; the negotiated features decide. */
 enum role {
@@ -201,6 +253,7 @@ enum role {
 	ROLE_DEFLATE,
 	ROLE_STATS,
 	ROLE_REPORT,
+	ROLE_EVENTS,
 };
 
 /**
@@ -287,7 +340,13 @@ struct control;
  * @freed:	the worker's: bytes that the request in hand freed before it was
  *		interrupted
  *
- * @info:	protects what follows; held for a few instructions only
+ * @bucket:	the worker's: limits the events that are taken
+ * @again:	the worker's: events may be found that the predecessor has read
+ *
+ * @grant:	the guest's wishes are granted
+ *
+ * @info:	protects what follows, and the state's events; held for a few
+ *		instructions only
  * @sample:	statistics
  * @refused:	why this VM's memory must not be taken; empty where it may
  * @unseen:	why the VMM cannot be looked at; empty if it can
@@ -335,6 +394,10 @@ struct backend {
 	struct frame_range in_order[MAX_RANGES];
 	struct vring_chain chain;
 	uint64_t freed;
+	struct bucket bucket;
+	bool again;
+
+	bool grant;
 
 	pthread_mutex_t info;
 	struct sample sample;
@@ -362,6 +425,7 @@ void config_init(struct backend *b);
 void config_read(struct backend *b, struct vu_config *cfg);
 void config_write(struct backend *b, const struct vu_config *cfg);
 void config_set_target(struct backend *b, uint64_t bytes);
+void config_update_target(struct backend *b);
 void config_announce(struct backend *b);
 
 /* frontend.c: the vhost-user conversation */
@@ -407,6 +471,14 @@ int inflate_reports(struct backend *b, struct ring *ring,
 /* stats.c: statistics */
 const char *stats_tag_name(uint16_t tag);
 int stats_serve(struct backend *b, struct ring *ring, struct fault *ret_fault);
+
+/* events.c: what the driver tells */
+int events_serve(struct backend *b, struct ring *ring,
+		 struct fault *ret_fault);
+void events_forget(struct backend *b);
+void events_get(struct backend *b, struct state_events *ret_events);
+uint64_t events_wish(struct backend *b);
+json_t *events_pack(struct backend *b);
 
 /* guard.c: may this VM's memory be taken? */
 void guard_check(struct backend *b);

@@ -115,14 +115,26 @@ void config_announce(struct backend *b)
 	count(b, config_changes);
 }
 
-/**
- * config_set_target() - want a balloon of another size
- * @b:		the back-end
- * @bytes:	its size
- */
-void config_set_target(struct backend *b, uint64_t bytes)
+/* The larger one of what the operator and, if he is heard, the guest want. */
+static uint64_t target(struct backend *b)
 {
-	uint32_t frames = bytes >> FRAME_SHIFT;
+	uint64_t wish = b->grant ? events_wish(b) : 0;
+	uint64_t ram = region_bytes(&b->regions);
+
+	if (wish > ram)
+		wish = ram;
+	if (wish > (uint64_t)UINT32_MAX << FRAME_SHIFT)
+		wish = (uint64_t)UINT32_MAX << FRAME_SHIFT;
+	return wish > b->state->target ? wish : b->state->target;
+}
+
+/**
+ * config_update_target() - draw the conclusions from new wishes
+ * @b:		the back-end
+ */
+void config_update_target(struct backend *b)
+{
+	uint32_t frames = target(b) >> FRAME_SHIFT;
 
 	if (le32toh(b->state->config.num_pages) == frames)
 		return;
@@ -131,4 +143,15 @@ void config_set_target(struct backend *b, uint64_t bytes)
 	atomic_signal_fence(memory_order_seq_cst);
 	b->state->config.num_pages = htole32(frames);
 	config_announce(b);
+}
+
+/**
+ * config_set_target() - want a balloon of another size
+ * @b:		the back-end
+ * @bytes:	its size
+ */
+void config_set_target(struct backend *b, uint64_t bytes)
+{
+	b->state->target = bytes;
+	config_update_target(b);
 }

@@ -101,22 +101,30 @@ static enum interface_state vm_state(struct backend *b, struct fault *ret_why)
 
 static json_t *vm_pack(struct backend *b)
 {
+	struct state_events events;
+	struct interface_vm vm;
 	struct fault why;
-	struct interface_vm vm = {
+	json_t *json;
+
+	events_get(b, &events);
+	vm = (struct interface_vm){
 		.name = b->name,
 		.state = vm_state(b, &why),
 		.memory = region_bytes(&b->regions),
 		.target = (uint64_t)le32toh(b->state->config.num_pages) <<
 			  FRAME_SHIFT,
+		.operator = b->state->target,
+		.wish = events.last[INTERFACE_EVENT_WISH].value,
 		.actual = (uint64_t)le32toh(b->state->config.actual) <<
 			  FRAME_SHIFT,
 		.resident = region_resident(&b->regions),
 		.freed = atomic_load(&b->counters.bytes_freed),
 		.features = features(b),
 		.reason = why.text[0] ? why.text : NULL,
+		.pressure = events.pressure ?
+			interface_event_names[events.pressure - 1] : NULL,
 	};
-	json_t *json = interface_vm_pack(&vm);
-
+	json = interface_vm_pack(&vm);
 	json_decref(vm.features);
 	return json;
 }
@@ -148,8 +156,9 @@ static void status(struct varlink_server *server, json_t *parameters,
 	struct client *c = userdata;
 
 	if (known(server, c->b, parameters))
-		(void)varlink_server_reply(server, json_pack("{so}", "vm",
-							     vm_pack(c->b)));
+		(void)varlink_server_reply(server,
+			json_pack("{soso}", "vm", vm_pack(c->b),
+				  "events", events_pack(c->b)));
 }
 
 static void set_balloon(struct varlink_server *server, json_t *parameters,

@@ -95,6 +95,8 @@ static int set_features(struct backend *b, struct vu_msg *msg,
 			b->state->ring[i].enabled = false;
 	b->state->features = f;
 	b->state->has_features = true;
+	if (!(f & BIT(BALLONET_F_EVENTS)))
+		events_forget(b);
 	rings_set_roles(b);
 	if (!b->regions.nr && !b->no_memory_ms)
 		b->no_memory_ms = now_ms();
@@ -218,6 +220,9 @@ static int set_vring_base(struct backend *b, struct vu_msg *msg,
 		return fault_set(why, -EPROTO,
 			"SET_VRING_BASE: ring %u is running", p->index);
 	b->state->ring[p->index].base = p->num;
+	/* A device that was reset; after a pause of the VM it goes on. */
+	if (!p->num && b->ring[p->index].role == ROLE_EVENTS)
+		events_forget(b);
 	return 0;
 }
 
@@ -434,8 +439,11 @@ static int act(struct backend *b, struct vu_msg *msg, struct vu_msg *reply,
 	/* The worker must not see rings in memory that may be gone. */
 	if (ret == -EPROTO && handlers[request].pause)
 		rings_stop_all(b);
-	if (handlers[request].pause)
+	if (handlers[request].pause) {
 		worker_resume(b);
+		/* The eventq may have started or stopped. */
+		config_update_target(b);
+	}
 	if (ret == -EPROTO)
 		return ret;
 	if (ret)

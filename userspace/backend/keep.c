@@ -22,6 +22,11 @@
  *	SENDING	 the message is out, the answer is on its way or not. It is
  *		 taken for sent
  *
+ * A state of another version of this program has the same beginning: versions
+ * only add at the end. What an older one did not have is filled in; what a
+ * newer one has more is left alone, and the size that is noted then makes that
+ * one fill it in again. A change that breaks this gets another magic number.
+ *
  * So one gap is left, between the note "SENDING" and the moment at which the
  * system call that sends the answer has put it into the socket: killed there,
  * the answer is lost and the VMM waits. Sending it twice would be worse, and
@@ -30,6 +35,7 @@
 
 #include "backend.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -223,10 +229,14 @@ static int map_state(struct backend *b, int fd, struct fault *ret_fault)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || st.st_size != sizeof(struct state))
+	if (fstat(fd, &st) || st.st_size < (off_t)STATE_FIRST_SIZE)
 		return fault_set(ret_fault, -EINVAL,
-			"the state that was kept has %lld bytes, expected %zu: another version wrote it",
-			(long long)st.st_size, sizeof(struct state));
+			"the state that was kept has %lld bytes, expected at least %zu",
+			(long long)st.st_size, STATE_FIRST_SIZE);
+	if (st.st_size < (off_t)sizeof(struct state) &&
+	    ftruncate(fd, sizeof(struct state)))
+		return fault_set(ret_fault, -errno,
+			"cannot extend the state: %s", strerror(errno));
 	b->state = mmap(NULL, sizeof(struct state), PROT_READ | PROT_WRITE,
 			MAP_SHARED, fd, 0);
 	if (b->state == MAP_FAILED)
@@ -309,15 +319,35 @@ static void close_stale(struct backend *b, const struct fdstore_fd *fds,
  */
 static int state_check(const struct state *s, struct fault *ret_fault)
 {
-	if (s->magic != STATE_MAGIC || s->size != sizeof(*s))
+	if (s->magic != STATE_MAGIC || s->size < STATE_FIRST_SIZE)
 		return fault_set(ret_fault, -EINVAL,
 			"the state that was kept is of another version");
-	if (s->table_now >= ARRAY_SIZE(s->table) ||
+	if (s->events_now >= ARRAY_SIZE(s->events) ||
+	    s->events[0].pressure > INTERFACE_NR_EVENTS ||
+	    s->events[1].pressure > INTERFACE_NR_EVENTS ||
+	    s->table_now >= ARRAY_SIZE(s->table) ||
 	    s->table[s->table_now].nr > REGION_MAX ||
 	    s->reply.header.size > sizeof(s->reply.payload))
 		return fault_set(ret_fault, -EPROTO,
 			"the state that was kept is damaged");
 	return 0;
+}
+
+/* Makes the state of another version one of ours; @size is noted last. */
+static void state_convert(struct state *s)
+{
+	if (s->size == sizeof(*s))
+		return;
+	log_info("the predecessor was of another version: its state has %u bytes, ours %zu",
+		 s->size, sizeof(*s));
+	if (s->size < sizeof(*s)) {
+		memset((char *)s + STATE_FIRST_SIZE, 0,
+		       sizeof(*s) - STATE_FIRST_SIZE);
+		s->target = (uint64_t)le32toh(s->config.num_pages) <<
+			    FRAME_SHIFT;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	s->size = sizeof(*s);
 }
 
 /**
@@ -347,6 +377,7 @@ int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 	ret = state_check(b->state, ret_fault);
 	if (ret)
 		return ret;
+	state_convert(b->state);
 
 	n = list_kept(b, list);
 	for (i = 0; i < n; i++) {

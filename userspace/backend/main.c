@@ -43,6 +43,7 @@
  * @name:	of the VM
  * @fd:		-1 if not given
  * @control_fd:	-1 if not given
+ * @grant:	the guest's wishes are granted
  * @sandbox:	give up what is not needed
  */
 struct options {
@@ -51,6 +52,7 @@ struct options {
 	const char *name;
 	int fd;
 	int control_fd;
+	bool grant;
 	bool sandbox;
 };
 
@@ -60,6 +62,7 @@ enum {
 	OPT_CONTROL_PATH,
 	OPT_CONTROL_FD,
 	OPT_NAME,
+	OPT_WISHES,
 	OPT_NO_SANDBOX,
 	OPT_CAPABILITIES,
 };
@@ -75,6 +78,9 @@ static const struct argp_option options_table[] = {
 	  "Take the listening socket N for the control interface", 0 },
 	{ "name", OPT_NAME, "NAME", 0,
 	  "Name of the VM (default: vm)", 0 },
+	{ "wishes", OPT_WISHES, "POLICY", 0,
+	  "What becomes of a balloon that the guest wishes for: grant "
+	  "(default) or report", 0 },
 	{ "no-sandbox", OPT_NO_SANDBOX, NULL, 0,
 	  "Keep all system calls and capabilities, for debugging", 0 },
 	{ "print-capabilities", OPT_CAPABILITIES, NULL, 0,
@@ -117,6 +123,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 			argp_error(st, "name '%s': expected 1 to %d of A-Z a-z 0-9 . _ -",
 				   arg, INTERFACE_NAME_MAX);
 		o->name = arg;
+		return 0;
+	case OPT_WISHES:
+		o->grant = !strcmp(arg, "grant");
+		if (!o->grant && strcmp(arg, "report"))
+			argp_error(st, "wishes '%s': expected grant or report",
+				   arg);
 		return 0;
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;
@@ -239,6 +251,7 @@ static void dispatch(struct backend *b, const struct epoll_event *ev,
 		accept_frontend(b);
 	} else if (fd == b->wake_main) {
 		event_clear(b->wake_main);
+		config_update_target(b);
 		control_tick(b);
 	} else if (fd == signals) {
 		b->quit = true;
@@ -293,6 +306,7 @@ static void backend_init(struct backend *b, const struct options *o)
 		.frontend = -1,
 		.channel = -1,
 		.control_fd = -1,
+		.grant = o->grant,
 	};
 	for (i = 0; i < NR_RINGS; i++)
 		b->ring[i].kick = b->ring[i].call = -1;
@@ -383,8 +397,10 @@ static int run_on(struct backend *b, struct fault *ret_fault)
 		atomic_store(&b->stats_new, false);
 		atomic_store(&b->want_stats, true);
 	}
+	b->again = true;
 	worker_resume(b);
 	frontend_resume(b);
+	config_update_target(b);
 	return ret;
 }
 
@@ -457,6 +473,7 @@ int main(int argc, char **argv)
 		.name = "vm",
 		.fd = -1,
 		.control_fd = -1,
+		.grant = true,
 		.sandbox = SANDBOX,
 	};
 	struct fault why = { "" };

@@ -55,6 +55,8 @@ static int ring_pass(struct backend *b, struct ring *ring,
 		return stats_serve(b, ring, ret_fault);
 	case ROLE_REPORT:
 		return inflate_reports(b, ring, ret_fault);
+	case ROLE_EVENTS:
+		return events_serve(b, ring, ret_fault);
 	case ROLE_NONE:
 		break;
 	}

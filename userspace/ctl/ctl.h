@@ -61,7 +61,7 @@ void ctl_error(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 void ctl_print_json(json_t *json);
 void ctl_print_table(json_t *vms);
-void ctl_print_vm(const struct interface_vm *vm);
+void ctl_print_vm(const struct interface_vm *vm, json_t *events);
 void ctl_print_line(const struct interface_vm *vm);
 void ctl_print_numbers(json_t *numbers);
 

@@ -48,7 +48,7 @@ static int status(struct ctl *ctl)
 	if (ctl->json)
 		ctl_print_json(json_object_get(reply.parameters, "vm"));
 	else
-		ctl_print_vm(&vm);
+		ctl_print_vm(&vm, json_object_get(reply.parameters, "events"));
 	varlink_reply_deinit(&reply);
 	return CTL_OK;
 }

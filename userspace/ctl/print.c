@@ -10,6 +10,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define TIME_TEXT_MAX 64
 
 /**
  * ctl_error - say what went wrong
@@ -90,11 +93,45 @@ static void size_line(const char *name, uint64_t bytes)
 	       bytes);
 }
 
+/* As people read it, in the machine's time zone. */
+static const char *time_text(uint64_t us, char text[TIME_TEXT_MAX])
+{
+	time_t seconds = us / 1000000;
+	struct tm tm;
+	size_t len;
+
+	if (!localtime_r(&seconds, &tm))
+		return "?";
+	len = strftime(text, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(text + len, TIME_TEXT_MAX - len, ".%03u",
+		 (unsigned int)(us / 1000 % 1000));
+	return text;
+}
+
+static void event_lines(json_t *events)
+{
+	struct interface_event event;
+	char time[TIME_TEXT_MAX], size[SIZE_TEXT_MAX], name[32];
+	json_t *json;
+	size_t i;
+
+	json_array_foreach(events, i, json) {
+		if (interface_event_unpack(json, &event))
+			continue;
+		snprintf(name, sizeof(name), "last %s",
+			 interface_event_names[event.type]);
+		printf("%-16s %-11s %" PRIu64 " at %s\n", name,
+		       size_format(event.value, size), event.value,
+		       time_text(event.time_us, time));
+	}
+}
+
 /**
  * ctl_print_vm - print all about one VM: name, size and bytes a line
  * @vm:		the VM
+ * @events:	array of Event; what is none is left out
  */
-void ctl_print_vm(const struct interface_vm *vm)
+void ctl_print_vm(const struct interface_vm *vm, json_t *events)
 {
 	json_t *feature;
 	size_t i;
@@ -109,10 +146,15 @@ void ctl_print_vm(const struct interface_vm *vm)
 		size_line("current", keeps(vm, vm->actual));
 	}
 	size_line("balloon target", vm->target);
+	size_line("operator wants", vm->operator);
+	size_line("guest wishes", vm->wish);
 	size_line("balloon", vm->actual);
 	if (vm->memory)
 		size_line("on host", vm->resident);
 	size_line("freed", vm->freed);
+	if (vm->pressure)
+		printf("%-16s %s\n", "guest memory", vm->pressure);
+	event_lines(events);
 	printf("%-16s", "features");
 	json_array_foreach(vm->features, i, feature)
 		printf(" %s", json_string_value(feature));

@@ -126,8 +126,10 @@ static void status(struct varlink_server *server, json_t *parameters,
 	if (!vm)
 		return;
 	if (vm->phase == VM_LISTENING)
-		varlink_server_reply(server, json_pack("{s:o}", "vm",
-						       vm_pack(vm, NULL)));
+		varlink_server_reply(server,
+				     json_pack("{s:o,s:[]}",
+					       "vm", vm_pack(vm, NULL),
+					       "events"));
 	else
 		forward(vm, "io.ballonet.Status", parameters, -1, userdata);
 }

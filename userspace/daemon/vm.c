@@ -535,6 +535,7 @@ json_t *vm_pack(const struct vm *vm, const char *trouble)
 		.state = vm->phase == VM_LISTENING ? INTERFACE_WAITING :
 			INTERFACE_FAILED,
 		.target = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,
+		.operator = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,
 		.reason = trouble,
 	};
 

@@ -22,27 +22,51 @@ static const char ballonet_description[] =
 "\n"
 "# memory: the guest's RAM, 0 while it is not known.\n"
 "# target: balloon that the host wants; actual: balloon that there is.\n"
+"# operator: what was set with SetBalloon. wish: what the guest's administrator\n"
+"# asks for. The target is the larger one if wishes are granted, else operator.\n"
 "# resident: what is allocated in the guest's memory files.\n"
 "# freed: what the host got back since the back-end started, measured.\n"
 "# features: what driver and device agreed on.\n"
 "# reason: why the state is not running.\n"
+"# pressure: what the guest told last about its memory; null if nothing.\n"
 "type Vm (\n"
 "  name: string,\n"
 "  state: State,\n"
 "  memory: int,\n"
 "  target: int,\n"
+"  operator: int,\n"
+"  wish: int,\n"
 "  actual: int,\n"
 "  resident: int,\n"
 "  freed: int,\n"
 "  features: []string,\n"
-"  reason: ?string\n"
+"  reason: ?string,\n"
+"  pressure: ?Pressure\n"
+")\n"
+"\n"
+"type Pressure (short, plenty)\n"
+"\n"
+"# What a guest's driver told, as it told it; none of it is checked.\n"
+"# short: it is short of memory. plenty: it no longer is. Their value is what\n"
+"# is available to it. wish: value is the balloon that it wishes for. floor:\n"
+"# it gives no more, since it would have less than it keeps for itself; value\n"
+"# is what is missing to the target.\n"
+"# seq: the driver's count of its events. time_us: when the host got it, since\n"
+"# the epoch.\n"
+"type EventType (short, plenty, wish, floor)\n"
+"type Event (\n"
+"  vm: string,\n"
+"  type: EventType,\n"
+"  value: int,\n"
+"  seq: int,\n"
+"  time_us: int\n"
 ")\n"
 "\n"
 "# All VMs.\n"
 "method List() -> (vms: []Vm)\n"
 "\n"
-"# One VM.\n"
-"method Status(vm: string) -> (vm: Vm)\n"
+"# One VM, and the last event of each type that its driver told.\n"
+"method Status(vm: string) -> (vm: Vm, events: []Event)\n"
 "\n"
 "# Want a balloon of so many bytes, a multiple of 4096 and at most the guest's\n"
 "# memory. Returns at once; the guest follows. Kept until the driver is there.\n"
@@ -186,6 +210,13 @@ const char *const interface_state_names[INTERFACE_NR_STATES] = {
 	[INTERFACE_FAILED] = "failed",
 };
 
+const char *const interface_event_names[INTERFACE_NR_EVENTS] = {
+	[INTERFACE_EVENT_SHORT] = "short",
+	[INTERFACE_EVENT_PLENTY] = "plenty",
+	[INTERFACE_EVENT_WISH] = "wish",
+	[INTERFACE_EVENT_FLOOR] = "floor",
+};
+
 /**
  * interface_name_valid - can a VM have this name?
  * @name:	the name
@@ -213,17 +244,19 @@ bool interface_name_valid(const char *name)
  */
 json_t *interface_vm_pack(const struct interface_vm *vm)
 {
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s:s*}",
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:s*,s:s*}",
 		"name", vm->name,
 		"state", interface_state_names[vm->state],
 		"memory", (json_int_t)vm->memory,
 		"target", (json_int_t)vm->target,
+		"operator", (json_int_t)vm->operator,
+		"wish", (json_int_t)vm->wish,
 		"actual", (json_int_t)vm->actual,
 		"resident", (json_int_t)vm->resident,
 		"freed", (json_int_t)vm->freed,
 		"features", vm->features ? json_incref(vm->features) :
 			json_array(),
-		"reason", vm->reason);
+		"reason", vm->reason, "pressure", vm->pressure);
 }
 
 static int state_parse(const char *name, enum interface_state *ret_state)
@@ -249,25 +282,81 @@ static int state_parse(const char *name, enum interface_state *ret_state)
 int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 {
 	json_int_t memory, target, actual, resident, freed;
+	json_int_t operator = -1, wish = 0;
 	const char *state;
 	struct interface_vm vm = { 0 };
 
-	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s?s}",
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s?s,s?I,s?I,s?s}",
 			"name", &vm.name, "state", &state, "memory", &memory,
 			"target", &target, "actual", &actual,
 			"resident", &resident, "freed", &freed,
-			"features", &vm.features, "reason", &vm.reason))
+			"features", &vm.features, "reason", &vm.reason,
+			"operator", &operator, "wish", &wish,
+			"pressure", &vm.pressure))
 		return -EBADMSG;
-	if (memory < 0 || target < 0 || actual < 0 || resident < 0 ||
-	    freed < 0 || !json_is_array(vm.features) ||
-	    state_parse(state, &vm.state))
+	/* The first version of a back-end does not tell. */
+	if (operator == -1)
+		operator = target;
+	if (memory < 0 || target < 0 || operator < 0 || wish < 0 ||
+	    actual < 0 || resident < 0 || freed < 0 ||
+	    !json_is_array(vm.features) || state_parse(state, &vm.state))
 		return -EBADMSG;
 	vm.memory = memory;
 	vm.target = target;
+	vm.operator = operator;
+	vm.wish = wish;
 	vm.actual = actual;
 	vm.resident = resident;
 	vm.freed = freed;
 	*ret_vm = vm;
+	return 0;
+}
+
+/**
+ * interface_event_pack - an Event as JSON
+ * @event:	the event
+ *
+ * Return: a new reference, or NULL if there is no memory.
+ */
+json_t *interface_event_pack(const struct interface_event *event)
+{
+	return json_pack("{s:s,s:s,s:I,s:I,s:I}",
+		"vm", event->vm,
+		"type", interface_event_names[event->type],
+		"value", (json_int_t)event->value,
+		"seq", (json_int_t)event->seq,
+		"time_us", (json_int_t)event->time_us);
+}
+
+/**
+ * interface_event_unpack - an Event from JSON
+ * @json:	what came from a server
+ * @ret_event:	points into @json
+ *
+ * Return: 0, -ENOENT if its type is not known, or -EBADMSG if it is no Event.
+ */
+int interface_event_unpack(json_t *json, struct interface_event *ret_event)
+{
+	struct interface_event event = { 0 };
+	json_int_t value, seq, time_us;
+	const char *type;
+	int i;
+
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I}", "vm", &event.vm,
+			"type", &type, "value", &value, "seq", &seq,
+			"time_us", &time_us) ||
+	    value < 0 || seq < 0 || seq > UINT32_MAX || time_us < 0)
+		return -EBADMSG;
+	for (i = 0; i < INTERFACE_NR_EVENTS; i++)
+		if (!strcmp(interface_event_names[i], type))
+			break;
+	if (i == INTERFACE_NR_EVENTS)
+		return -ENOENT;
+	event.type = i;
+	event.value = value;
+	event.seq = seq;
+	event.time_us = time_us;
+	*ret_event = event;
 	return 0;
 }
 

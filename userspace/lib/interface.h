@@ -63,33 +63,68 @@ enum interface_state {
 
 extern const char *const interface_state_names[INTERFACE_NR_STATES];
 
+/* What a guest's driver tells, in the order in which it is shown. */
+enum interface_event_type {
+	INTERFACE_EVENT_SHORT,
+	INTERFACE_EVENT_PLENTY,
+	INTERFACE_EVENT_WISH,
+	INTERFACE_EVENT_FLOOR,
+	INTERFACE_NR_EVENTS,
+};
+
+extern const char *const interface_event_names[INTERFACE_NR_EVENTS];
+
+/**
+ * struct interface_event - an Event of io.ballonet
+ * @vm:		which VM. Borrowed.
+ * @type:	what happened
+ * @value:	bytes, as the interface's text says; at most INT64_MAX
+ * @seq:	the driver's number
+ * @time_us:	when the host got it, in us since the epoch
+ */
+struct interface_event {
+	const char *vm;
+	enum interface_event_type type;
+	uint64_t value;
+	uint32_t seq;
+	uint64_t time_us;
+};
+
 /**
  * struct interface_vm - what io.ballonet tells of a VM; sizes in bytes
  * @name:	its name
  * @state:	see the interface's text
  * @memory:	guest RAM; 0 while it is not known
  * @target:	balloon that the host wants
+ * @operator:	balloon that was set
+ * @wish:	balloon that the guest wishes for
  * @actual:	balloon that the driver reported
  * @resident:	allocated in the memory files
  * @freed:	given back to the host since the back-end's start
  * @features:	array of strings; NULL if there are none. Borrowed.
  * @reason:	why it is not running, or NULL
+ * @pressure:	"short" or "plenty", or NULL if the guest has told neither
  */
 struct interface_vm {
 	const char *name;
 	enum interface_state state;
 	uint64_t memory;
 	uint64_t target;
+	uint64_t operator;
+	uint64_t wish;
 	uint64_t actual;
 	uint64_t resident;
 	uint64_t freed;
 	json_t *features;
 	const char *reason;
+	const char *pressure;
 };
 
 bool interface_name_valid(const char *name);
 json_t *interface_vm_pack(const struct interface_vm *vm);
 int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm);
+json_t *interface_event_pack(const struct interface_event *event);
+int interface_event_unpack(json_t *json, struct interface_event *ret_event);
 
 int interface_unknown_vm(struct varlink_server *server, const char *vm);
 int interface_not_ready(struct varlink_server *server, const char *vm,
