@@ -10,7 +10,7 @@
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 
-#include "internal.h"
+#include "trace.h"
 
 /*
  * A block that is not there is not worth any work: not even background
@@ -55,11 +55,12 @@ struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
 	struct page *page;
 	unsigned int i;
 
-	if (!order)
-		return ballonet_frame_take();
-	page = alloc_pages(GFP_BLOCK, order);
+	page = order ? alloc_pages(GFP_BLOCK, order) : ballonet_frame_take();
 	if (!page)
 		return NULL;
+	trace_ballonet_take(bal, page, order);
+	if (!order)
+		return page;
 	set_page_private(page, order);
 	for (i = 0; i < 1U << order; i++)
 		__SetPageOffline(page + i);
@@ -87,6 +88,7 @@ void ballonet_block_give(struct ballonet *bal, struct page *page)
 {
 	unsigned int order = ballonet_block_order(page);
 
+	trace_ballonet_give(bal, page, order);
 	if (!order) {
 		ballonet_frame_give(page);
 		return;

@@ -6,12 +6,13 @@
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/virtio_config.h>
 
 #include "floor.h"
-#include "internal.h"
+#include "trace.h"
 
 /* `actual` is written at rest, and this often on a long way: every 512 MiB. */
 #define REPORT_FRAMES		131072
@@ -38,8 +39,11 @@ static u64 held_frames(struct ballonet *bal)
 	return (bal->held_blocks[0] << bal->huge_order) + bal->held_blocks[1];
 }
 
-static void state_set(struct ballonet *bal, enum ballonet_state state)
+static void state_set(struct ballonet *bal, enum ballonet_state state,
+		      unsigned int retry_ms)
 {
+	if (state >= BALLONET_FLOOR)
+		trace_ballonet_refuse(bal, state, retry_ms);
 	/* A protocol that is broken stays so until the device is reset. */
 	if (bal->state != BALLONET_BROKEN)
 		WRITE_ONCE(bal->state, state);
@@ -93,15 +97,17 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 {
 	bool inflate = q->type == BALLONET_REQ_INFLATE;
 	struct page *page, *next;
-	u64 done;
+	u64 usec, done = 0;
 	int rc;
 
 	rc = ballonet_rq_result(bal, rq, &done);
+	usec = div_u64(ktime_get_ns() - rq->sent_ns, NSEC_PER_USEC);
+	trace_ballonet_answer(q, rq, rc, done, usec);
 	if (rc == -EPROTO) {
 		dev_err(&bal->vdev->dev,
 			"host's answer to a request of %u frames, %u bytes long, makes no sense; unbind and bind the driver\n",
 			rq->frames, rq->len);
-		state_set(bal, BALLONET_BROKEN);
+		state_set(bal, BALLONET_BROKEN, 0);
 		return;
 	}
 	if (rq->single) {
@@ -113,7 +119,7 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 		dev_err(&bal->vdev->dev,
 			"host keeps a frame that was moved: error %d; unbind and bind the driver\n",
 			rc);
-		state_set(bal, BALLONET_BROKEN);
+		state_set(bal, BALLONET_BROKEN, 0);
 		return;
 	}
 	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
@@ -155,7 +161,7 @@ static void rings_check(struct ballonet *bal)
 		return;
 	dev_err(&bal->vdev->dev,
 		"a virtqueue is broken; unbind and bind the driver\n");
-	state_set(bal, BALLONET_BROKEN);
+	state_set(bal, BALLONET_BROKEN, 0);
 }
 
 static void host_target_read(struct ballonet *bal)
@@ -302,7 +308,7 @@ static bool send(struct ballonet *bal, struct ballonet_queue *q,
 	dev_err(&bal->vdev->dev, "request of %u frames not sent: error %d\n",
 		rq->frames, rc);
 	rq_abandon(bal, q, rq, was_held);
-	state_set(bal, BALLONET_BROKEN);
+	state_set(bal, BALLONET_BROKEN, 0);
 	return false;
 }
 
@@ -497,7 +503,7 @@ static unsigned int engine_pass(struct ballonet *bal)
 			next = SILENT_MS;
 		}
 	}
-	state_set(bal, state);
+	state_set(bal, state, next);
 	wake_up_all(&bal->answer_wq);
 	return next;
 }

@@ -16,7 +16,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
-#include "internal.h"
+#include "trace.h"
 
 /* How long compaction waits for the host, for each of the two pages. */
 #define MOVE_MS	1000
@@ -166,6 +166,8 @@ static int frame_move(struct ballonet *bal, struct page *newpage,
 	}
 	/* If its answer is not there, the request has a reference to it. */
 	frame_tell(bal, &bal->deflateq, out, page);
+	trace_ballonet_take(bal, newpage, 0);
+	trace_ballonet_give(bal, page, 0);
 	ballonet_balloon_migrated(&bal->frames, newpage, page,
 				  !bal->deflate_on_oom);
 	return MIGRATEPAGE_SUCCESS;

@@ -103,6 +103,10 @@ struct ballonet_waiter {
  * @ranges:	in @out
  * @len:	bytes the host wrote, once answered
  * @sent:	jiffies when it went
+ * @sent_ns:	the same, finer
+ * @id:		of this request, on its queue
+ * @status:	the host's word for how it went; 0 in the standard's format
+ * @freed:	bytes that the host says it freed
  * @out:	what the host reads, BALLONET_RQ_BYTES
  * @answer:	what the host writes
  *
@@ -118,6 +122,10 @@ struct ballonet_rq {
 	unsigned int ranges;
 	unsigned int len;
 	unsigned long sent;
+	u64 sent_ns;
+	u64 id;
+	u32 status;
+	u64 freed;
 	void *out;
 	struct ballonet_response *answer;
 };

@@ -5,13 +5,14 @@
  * standard's array of frame numbers, and nothing of why pages move.
  */
 #include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/virtio.h>
 
-#include "internal.h"
+#include "trace.h"
 
 /**
  * ballonet_queue_init() - allocate the requests of a queue
@@ -314,11 +315,12 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 	bool notify = false;
 	int rc;
 
+	rq->id = atomic64_inc_return(&q->last_id);
 	if (q->bal->ranges) {
 		req->type = cpu_to_le16(q->type);
 		req->reserved = 0;
 		req->nr_ranges = cpu_to_le32(rq->ranges);
-		req->id = cpu_to_le64(atomic64_inc_return(&q->last_id));
+		req->id = cpu_to_le64(rq->id);
 		memset(rq->answer, 0, sizeof(*rq->answer));
 		sg_init_one(&out, req, struct_size(req, ranges, rq->ranges));
 		sg_init_one(&in, rq->answer, sizeof(*rq->answer));
@@ -336,6 +338,8 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 		q->in_flight_frames += rq->single ? 0 : rq->frames;
 		/* Zero means: not sent. */
 		rq->sent = jiffies | 1;
+		rq->sent_ns = ktime_get_ns();
+		trace_ballonet_request(q, rq);
 		notify = virtqueue_kick_prepare(vq);
 	}
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -398,6 +402,8 @@ int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
 	u64 done;
 	int rc;
 
+	rq->status = BALLONET_RESP_OK;
+	rq->freed = 0;
 	if (!bal->ranges) {
 		*ret_done = rq->frames;
 		return 0;
@@ -405,9 +411,11 @@ int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
 	if (rq->len < sizeof(answer))
 		return -EPROTO;
 	memcpy(&answer, rq->answer, sizeof(answer));
+	rq->status = le32_to_cpu(answer.status);
+	rq->freed = le64_to_cpu(answer.bytes_freed);
 	if (answer.id != req->id)
 		return -EPROTO;
-	rc = status_to_errno(le32_to_cpu(answer.status));
+	rc = status_to_errno(rq->status);
 	done = le64_to_cpu(answer.frames_done);
 	if (rc ? done > rq->frames : done != rq->frames)
 		return -EPROTO;
