@@ -5,8 +5,9 @@
  *	memload touch MIB	write to that much memory, give it back, end
  *	memload fill MIB	fill that much with known data and stay; returns
  *				when it is filled
- *	memload holes MIB	as fill, but give every other page back, so that
- *				what is free is in pieces
+ *	memload holes MIB	as fill, but give half of the pages back, picked
+ *				at random, so that what is free is in pieces
+ *	memload thin		give half of what fill or holes kept back
  *	memload check		read back every byte of what fill wrote, write
  *				new data; fails if a byte differs
  *	memload drop		end the filler and free its memory
@@ -34,7 +35,7 @@
 struct load {
 	uint64_t *words;
 	size_t pages;
-	size_t step;	/* from one page in use to the next */
+	unsigned int part;	/* one page of so many is in use, a power of 2 */
 	uint64_t round;
 };
 
@@ -44,15 +45,24 @@ static int fail(const char *what)
 	return 1;
 }
 
-/* splitmix64: any two different seeds give words that look unrelated. */
-static uint64_t word_at(const struct load *load, size_t page, size_t i)
+/* splitmix64: any two different numbers give words that look unrelated. */
+static uint64_t mix(uint64_t x)
 {
-	uint64_t x = (load->round << 48) ^ (page * PAGE_WORDS + i + 1);
-
 	x *= 0x9e3779b97f4a7c15ULL;
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
 	return x ^ (x >> 31);
+}
+
+static uint64_t word_at(const struct load *load, size_t page, size_t i)
+{
+	return mix((load->round << 48) ^ (page * PAGE_WORDS + i + 1));
+}
+
+/* Not every n-th page: the kernel's compaction looks at every 32nd. */
+static bool in_use(const struct load *load, size_t page)
+{
+	return !(mix(page + 1) & (load->part - 1));
 }
 
 static int load_map(struct load *load, const char *mib)
@@ -72,8 +82,8 @@ static int load_map(struct load *load, const char *mib)
 static void load_fill(struct load *load)
 {
 	load->round++;
-	for (size_t page = 0; page < load->pages; page += load->step)
-		for (size_t i = 0; i < PAGE_WORDS; i++)
+	for (size_t page = 0; page < load->pages; page++)
+		for (size_t i = 0; i < PAGE_WORDS && in_use(load, page); i++)
 			load->words[page * PAGE_WORDS + i] =
 				word_at(load, page, i);
 }
@@ -99,9 +109,9 @@ static void load_check(struct load *load, FILE *answer)
 	size_t bad = 0;
 
 	/* A page each is enough to see a pattern; a thousand hide it. */
-	for (size_t page = 0; page < load->pages && bad < 8;
-	     page += load->step)
-		bad += page_check(load, page, answer);
+	for (size_t page = 0; page < load->pages && bad < 8; page++)
+		if (in_use(load, page))
+			bad += page_check(load, page, answer);
 	if (bad)
 		fprintf(answer, "differs\n");
 	else
@@ -109,6 +119,14 @@ static void load_check(struct load *load, FILE *answer)
 			load->pages * PAGE_SIZE >> 20,
 			(unsigned long long)load->round);
 	load_fill(load);
+}
+
+static void load_drop_others(struct load *load)
+{
+	for (size_t page = 0; page < load->pages; page++)
+		if (!in_use(load, page))
+			madvise(load->words + page * PAGE_WORDS, PAGE_SIZE,
+				MADV_DONTNEED);
 }
 
 static int serve(struct load *load)
@@ -129,23 +147,19 @@ static int serve(struct load *load)
 			return fail(ANSWER_PATH);
 		if (!strcmp(ask, "check"))
 			load_check(load, answer);
+		if (!strcmp(ask, "thin")) {
+			load->part *= 2;
+			load_drop_others(load);
+		}
 		fclose(answer);
 		if (!strcmp(ask, "drop"))
 			return 0;
 	}
 }
 
-static void load_drop_others(struct load *load)
+static int fill(const char *mib, unsigned int part)
 {
-	for (size_t page = 0; page < load->pages; page++)
-		if (page % load->step)
-			madvise(load->words + page * PAGE_WORDS, PAGE_SIZE,
-				MADV_DONTNEED);
-}
-
-static int fill(const char *mib, size_t step)
-{
-	struct load load = { .step = 1 };
+	struct load load = { .part = 1 };
 	int fds[2];
 	char done;
 
@@ -164,7 +178,7 @@ static int fill(const char *mib, size_t step)
 		if (load_map(&load, mib))
 			return 1;
 		load_fill(&load);
-		load.step = step;
+		load.part = part;
 		load_drop_others(&load);
 		if (write(fds[1], "", 1) != 1)
 			return 1;
@@ -226,8 +240,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "holes"))
 		return fill(argv[2], 2);
 	if (argc == 2 && (!strcmp(argv[1], "check") ||
+			  !strcmp(argv[1], "thin") ||
 			  !strcmp(argv[1], "drop")))
 		return ask_filler(argv[1]);
-	fprintf(stderr, "usage: memload touch|fill|holes MIB | check | drop\n");
+	fprintf(stderr, "usage: memload touch|fill|holes MIB | thin | check | drop\n");
 	return 2;
 }
