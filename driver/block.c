@@ -56,6 +56,8 @@ struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
 	unsigned int i;
 
 	page = order ? alloc_pages(GFP_BLOCK, order) : ballonet_frame_take();
+	ballonet_count(bal, (order ? BALLONET_C_TAKE_HUGE :
+				     BALLONET_C_TAKE_SMALL) + !page, 1);
 	if (!page)
 		return NULL;
 	trace_ballonet_take(bal, page, order);
@@ -89,6 +91,8 @@ void ballonet_block_give(struct ballonet *bal, struct page *page)
 	unsigned int order = ballonet_block_order(page);
 
 	trace_ballonet_give(bal, page, order);
+	ballonet_count(bal, order ? BALLONET_C_GIVE_HUGE :
+				    BALLONET_C_GIVE_SMALL, 1);
 	if (!order) {
 		ballonet_frame_give(page);
 		return;
@@ -109,6 +113,7 @@ void ballonet_block_split(struct ballonet *bal, struct page *page,
 	unsigned int order = ballonet_block_order(page);
 	unsigned int i;
 
+	ballonet_count(bal, BALLONET_C_SPLIT_HUGE, 1);
 	block_release(bal, page, order);
 	split_page(page, order);
 	for (i = 0; i < 1U << order; i++) {

@@ -20,6 +20,8 @@
 #define LOOK_FRAMES		512
 /* A host that owes an answer for this long is called silent. */
 #define SILENT_MS		10000
+/* An answer that takes longer is counted as late. */
+#define LATE_USEC		1000000
 /* Removal gives the host this long to take part. */
 #define DRAIN_MS		5000
 /* Between two looks for a frame that is being moved. */
@@ -39,11 +41,19 @@ static u64 held_frames(struct ballonet *bal)
 	return (bal->held_blocks[0] << bal->huge_order) + bal->held_blocks[1];
 }
 
+/* For whoever looks. */
+static void refuse_note(struct ballonet *bal, enum ballonet_state reason,
+			unsigned int retry_ms)
+{
+	trace_ballonet_refuse(bal, reason, retry_ms);
+	ballonet_count(bal, BALLONET_C_STOP_FLOOR + reason - BALLONET_FLOOR, 1);
+}
+
 static void state_set(struct ballonet *bal, enum ballonet_state state,
 		      unsigned int retry_ms)
 {
 	if (state >= BALLONET_FLOOR)
-		trace_ballonet_refuse(bal, state, retry_ms);
+		refuse_note(bal, state, retry_ms);
 	/* A protocol that is broken stays so until the device is reset. */
 	if (bal->state != BALLONET_BROKEN)
 		WRITE_ONCE(bal->state, state);
@@ -92,17 +102,35 @@ static void give(struct ballonet *bal, struct page *page)
 	spin_unlock_irqrestore(&bal->lock, flags);
 }
 
+/* For whoever looks. */
+static void answer_note(struct ballonet_queue *q, struct ballonet_rq *rq,
+			int rc, u64 done)
+{
+	u64 usec = div_u64(ktime_get_ns() - rq->sent_ns, NSEC_PER_USEC);
+
+	trace_ballonet_answer(q, rq, rc, done, usec);
+	if (usec > LATE_USEC)
+		ballonet_count_rq(q, BALLONET_C_INFLATE_LATE, 1);
+	if (rc == -EPROTO) {
+		ballonet_count_rq(q, BALLONET_C_INFLATE_NONSENSE, 1);
+		return;
+	}
+	ballonet_count_rq(q, rc ? BALLONET_C_INFLATE_FAILED :
+				  BALLONET_C_INFLATE_OK, 1);
+	ballonet_count_rq(q, BALLONET_C_INFLATE_FRAMES, done);
+	ballonet_count_rq(q, BALLONET_C_INFLATE_FREED_BYTES, rq->freed);
+}
+
 static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 			  struct ballonet_rq *rq)
 {
 	bool inflate = q->type == BALLONET_REQ_INFLATE;
 	struct page *page, *next;
-	u64 usec, done = 0;
+	u64 done = 0;
 	int rc;
 
 	rc = ballonet_rq_result(bal, rq, &done);
-	usec = div_u64(ktime_get_ns() - rq->sent_ns, NSEC_PER_USEC);
-	trace_ballonet_answer(q, rq, rc, done, usec);
+	answer_note(q, rq, rc, done);
 	if (rc == -EPROTO) {
 		dev_err(&bal->vdev->dev,
 			"host's answer to a request of %u frames, %u bytes long, makes no sense; unbind and bind the driver\n",
@@ -600,8 +628,12 @@ void ballonet_engine_drain(struct ballonet *bal)
 	ballonet_engine_stop(bal);
 	for (;;) {
 		engine_pass(bal);
-		if (bal->state == BALLONET_BROKEN || time_after(jiffies, end))
+		if (bal->state == BALLONET_BROKEN)
 			return;
+		if (time_after(jiffies, end)) {
+			ballonet_count(bal, BALLONET_C_DRAIN_TIMEOUT, 1);
+			return;
+		}
 		if (queues_idle(bal) && !ballonet_engine_actual(bal))
 			return;
 		wait_event_timeout(bal->answer_wq, answer_arrived(bal),

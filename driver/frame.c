@@ -101,9 +101,10 @@ static int frame_tell(struct ballonet *bal, struct ballonet_queue *q,
 		put_page(page);
 		return rc;
 	}
-	wait_event_timeout(bal->answer_wq,
-			   READ_ONCE(waiter.rc) != -EINPROGRESS,
-			   msecs_to_jiffies(MOVE_MS));
+	if (!wait_event_timeout(bal->answer_wq,
+				READ_ONCE(waiter.rc) != -EINPROGRESS,
+				msecs_to_jiffies(MOVE_MS)))
+		ballonet_count(bal, BALLONET_C_MOVE_TIMEOUT, 1);
 	/* It lives on our stack. */
 	spin_lock_irqsave(&bal->lock, flags);
 	if (waiter.rc == -EINPROGRESS) {
@@ -184,6 +185,8 @@ static int frame_migrate(struct balloon_dev_info *info, struct page *newpage,
 		return -EAGAIN;
 	atomic_inc(&bal->migrating);
 	rc = frame_move(bal, newpage, page);
+	ballonet_count(bal, rc == MIGRATEPAGE_SUCCESS ?
+			    BALLONET_C_MOVE : BALLONET_C_MOVE_FAILED, 1);
 	if (atomic_dec_and_test(&bal->migrating))
 		wake_up_all(&bal->answer_wq);
 	return rc;

@@ -37,6 +37,8 @@
 
 #include <linux/ballonet.h>
 
+#include "counters.h"
+
 /* 2 MiB, the huge page of the processors that KVM is used on. */
 #define BALLONET_HUGE_ORDER	9
 
@@ -215,6 +217,8 @@ struct ballonet_stat {
  * @oom_nb:	in the kernel's OOM notifier chain
  * @reboot_nb:	in the kernel's reboot notifier chain
  * @shrinker:	asked by page reclaim
+ * @counters:	for each processor; none without debugfs
+ * @debugfs:	where they are shown
  */
 struct ballonet {
 	struct virtio_device *vdev;
@@ -268,6 +272,9 @@ struct ballonet {
 	struct notifier_block oom_nb;
 	struct notifier_block reboot_nb;
 	struct ballonet_shrinker shrinker;
+
+	struct ballonet_counters __percpu *counters;
+	struct dentry *debugfs;
 };
 
 /* block.c */
@@ -330,6 +337,16 @@ void ballonet_report_stop(struct ballonet *bal);
 
 /* sysfs.c */
 extern const struct attribute_group *ballonet_groups[];
+
+/* counters.c */
+int ballonet_counters_init(struct ballonet *bal);
+void ballonet_counters_deinit(struct ballonet *bal);
+void ballonet_counters_show(struct ballonet *bal);
+void ballonet_counters_hide(struct ballonet *bal);
+void ballonet_counters_load(void);
+void ballonet_counters_unload(void);
+void ballonet_count_rq(struct ballonet_queue *q, enum ballonet_counter counter,
+		       u64 add);
 
 /* pressure.c */
 int ballonet_pressure_start(struct ballonet *bal);

@@ -196,6 +196,7 @@ static void ballonet_free(struct ballonet *bal)
 	if (bal->wq)
 		destroy_workqueue(bal->wq);
 	kfree(bal->stats);
+	ballonet_counters_deinit(bal);
 	kfree(bal);
 }
 
@@ -215,7 +216,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	/* With a rescuer, since it runs when memory is short. */
 	bal->wq = alloc_workqueue("ballonet", WQ_UNBOUND | WQ_FREEZABLE |
 				  WQ_MEM_RECLAIM, 0);
-	if (bal->stats && bal->wq &&
+	if (bal->stats && bal->wq && !ballonet_counters_init(bal) &&
 	    !ballonet_queue_init(bal, &bal->inflateq, BALLONET_REQ_INFLATE) &&
 	    !ballonet_queue_init(bal, &bal->deflateq, BALLONET_REQ_DEFLATE))
 		return bal;
@@ -246,6 +247,7 @@ static int ballonet_probe(struct virtio_device *vdev)
 	rc = register_reboot_notifier(&bal->reboot_nb);
 	if (rc)
 		goto err_pressure;
+	ballonet_counters_show(bal);
 	return 0;
 
 err_pressure:
@@ -261,6 +263,7 @@ static void ballonet_remove(struct virtio_device *vdev)
 {
 	struct ballonet *bal = vdev->priv;
 
+	ballonet_counters_hide(bal);
 	unregister_reboot_notifier(&bal->reboot_nb);
 	ballonet_pressure_stop(bal);
 	device_down(bal);
@@ -271,6 +274,7 @@ static void ballonet_config_changed(struct virtio_device *vdev)
 {
 	struct ballonet *bal = vdev->priv;
 
+	ballonet_count(bal, BALLONET_C_CONFIG_CHANGE, 1);
 	atomic_set(&bal->config_dirty, 1);
 	ballonet_engine_kick(bal);
 }
@@ -337,7 +341,25 @@ static struct virtio_driver ballonet_driver = {
 	.restore = ballonet_restore,
 #endif
 };
-module_virtio_driver(ballonet_driver);
+
+static int __init ballonet_load(void)
+{
+	int rc;
+
+	ballonet_counters_load();
+	rc = register_virtio_driver(&ballonet_driver);
+	if (rc)
+		ballonet_counters_unload();
+	return rc;
+}
+module_init(ballonet_load);
+
+static void __exit ballonet_unload(void)
+{
+	unregister_virtio_driver(&ballonet_driver);
+	ballonet_counters_unload();
+}
+module_exit(ballonet_unload);
 
 MODULE_DESCRIPTION("Memory balloon: ranges, huge pages, a floor and a knob");
 MODULE_AUTHOR("The ballonet developers");

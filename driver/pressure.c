@@ -79,8 +79,12 @@ static u64 relieve(struct ballonet *bal, bool urgent)
 		bal->ceiling_until = now + msecs_to_jiffies(bal->pause_ms);
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
-	if (relief)
+	if (relief) {
+		ballonet_count(bal, urgent ? BALLONET_C_RELIEF_OOM :
+					     BALLONET_C_RELIEF_SHRINKER, 1);
+		ballonet_count(bal, BALLONET_C_RELIEF_FRAMES, relief);
 		ballonet_engine_kick(bal);
+	}
 	return relief;
 }
 
@@ -92,10 +96,10 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	u64 before = given(bal);
 	u64 relief = relieve(bal, true);
 
-	if (relief)
-		wait_event_timeout(bal->answer_wq,
-				   given(bal) - before >= relief,
-				   msecs_to_jiffies(RELIEF_MS));
+	if (relief && !wait_event_timeout(bal->answer_wq,
+					  given(bal) - before >= relief,
+					  msecs_to_jiffies(RELIEF_MS)))
+		ballonet_count(bal, BALLONET_C_RELIEF_TIMEOUT, 1);
 	*freed += given(bal) - before;
 	return NOTIFY_OK;
 }

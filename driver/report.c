@@ -14,11 +14,26 @@
 #include <linux/mm.h>
 #include <linux/page_reporting.h>
 #include <linux/pageblock-flags.h>
+#include <linux/scatterlist.h>
 #include <linux/virtio.h>
 
 #include "internal.h"
 
 #if IS_ENABLED(CONFIG_PAGE_REPORTING)
+
+static void report_count(struct ballonet *bal, struct scatterlist *sg,
+			 unsigned int nents, int rc)
+{
+	u64 bytes = 0;
+	unsigned int i;
+
+	for_each_sg(sg, sg, nents, i)
+		bytes += sg->length;
+	ballonet_count(bal, rc ? BALLONET_C_REPORT_FAILED : BALLONET_C_REPORT,
+		       1);
+	if (!rc)
+		ballonet_count(bal, BALLONET_C_REPORT_BYTES, bytes);
+}
 
 static int report(struct page_reporting_dev_info *info, struct scatterlist *sg,
 		  unsigned int nents)
@@ -35,6 +50,7 @@ static int report(struct page_reporting_dev_info *info, struct scatterlist *sg,
 		virtqueue_kick(bal->reportq);
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
+	report_count(bal, sg, nents, rc);
 	if (rc)
 		return rc;
 	/* Idle, since a host that is silent makes no hung task of us. */

@@ -343,8 +343,12 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 		notify = virtqueue_kick_prepare(vq);
 	}
 	spin_unlock_irqrestore(&q->lock, flags);
-	if (notify)
+	ballonet_count_rq(q, rc ? BALLONET_C_INFLATE_NOT_SENT :
+				  BALLONET_C_INFLATE_SENT, 1);
+	if (notify) {
+		ballonet_count_rq(q, BALLONET_C_INFLATE_NOTIFIED, 1);
 		virtqueue_notify(vq);
+	}
 	return rc;
 }
 

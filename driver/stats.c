@@ -113,6 +113,7 @@ static int stats_send(struct ballonet *bal)
 	struct scatterlist sg;
 
 	sg_init_one(&sg, bal->stats, stats_fill(bal) * sizeof(*bal->stats));
+	ballonet_count(bal, BALLONET_C_STATS, 1);
 	return virtqueue_add_outbuf(bal->statsq, &sg, 1, bal, GFP_KERNEL);
 }
 

@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Documentation that a program can check: kernel-doc comments, and the text of
-# the sysfs interface.
+# Documentation that a program can check: kernel-doc comments, and the texts of
+# the sysfs and debugfs interfaces.
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$(dirname "$0")/common.sh"
 
 ABI=driver/sysfs-bus-virtio-ballonet
+DEBUGFS=driver/debugfs-ballonet
 
 kernel_doc() {
 	perl "$LINUX/scripts/kernel-doc" -none -Wall "$@"
@@ -101,7 +102,7 @@ abi_validate() {
 test_the_sysfs_text_is_an_abi_text() {
 	linux_source || fail "no kernel source"
 	mkdir "$WORK/abi" "$WORK/bad"
-	cp "$ABI" "$WORK/abi"
+	cp "$ABI" "$DEBUGFS" "$WORK/abi"
 	sed 's/^Description:/Descr:/' "$ABI" >"$WORK/bad/sysfs-bad"
 	loud abi_validate "$WORK/bad" && silent abi_validate "$WORK/abi"
 }
@@ -119,7 +120,7 @@ test_every_sysfs_entry_has_all_fields() {
 		/^KernelVersion:/ { kernel = 1 }
 		/^Contact:/ { contact = 1 }
 		/^Description:.*[A-Za-z]/ { text = 1 }
-		END { complete(); exit bad }' "$ABI"
+		END { complete(); exit bad }' "$ABI" "$DEBUGFS"
 }
 
 # attributes - name and (RW), (RO) or (WO) of each file, as the driver has them
@@ -145,6 +146,13 @@ test_the_sysfs_text_names_every_state() {
 			driver/sysfs.c | sort) \
 		<(sed -nE '/^\t\t=+ +=+$/,$ s/^\t\t([a-z-]+)  .*/\1/p' "$ABI" |
 			sort)
+}
+
+test_the_debugfs_text_names_exactly_the_drivers_counters() {
+	check diff \
+		<(sed -nE 's/^\t\[BALLONET_C_[A-Z_]+\] = "([a-z_]+)",/\1/p' \
+			driver/counters.c) \
+		<(sed -nE 's/^\t\t([a-z]+(_[a-z]+)*)(  .*)?$/\1/p' "$DEBUGFS")
 }
 
 run_tests

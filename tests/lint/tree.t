@@ -11,7 +11,7 @@ WIRE=include/uapi/linux/ballonet.h
 WIRE_LICENCE='((GPL-2.0-or-later WITH Linux-syscall-note) OR BSD-3-Clause)'
 
 # Data that has no place for a comment, prose, and what packaging reads.
-NO_LICENCE_LINE='\.(md|scd|json|in|conf|config|trace|csv|txt)$|(^|/)(LICENSE|packages|sysfs-bus-[^/]*)$|^\.(editorconfig|gitignore)$'
+NO_LICENCE_LINE='\.(md|scd|json|in|conf|config|trace|csv|txt)$|(^|/)(LICENSE|packages|(debugfs|sysfs-bus)-[^/]*)$|^\.(editorconfig|gitignore)$'
 
 # silent_grep CMD... - CMD is a grep that has to find nothing
 silent_grep() {

@@ -9,6 +9,7 @@
 
 kernel=${UML_KERNEL:-uml}
 tracing=/sys/kernel/tracing
+counters=/sys/kernel/debug/ballonet/virtio0/counters
 
 # target_is_reached SIZE BYTES - by way of the knob
 target_is_reached() {
@@ -63,6 +64,79 @@ test_a_trace_says_why_the_balloon_stays_small() {
 	check grep -qE "^ballonet_refuse: virtio0 floor actual=[0-9]+ host_target=0 target=$((8192 * 256)) floor=[0-9]+ available=[0-9]+ retry_ms=[0-9]+$" <<<"$(trace)"
 	target_is_reached 0 0
 	check guest vm "echo 0 >$tracing/events/ballonet/enable"
+}
+
+# counts NAME... - as words
+counts() {
+	local name
+
+	for name; do
+		guest vm "sed -n 's/^$name //p' $counters"
+	done | paste -sd' '
+}
+
+test_counters_tell_what_was_done() {
+	local small huge
+
+	check guest vm 'rmmod ballonet && insmod /lib/ballonet.ko'
+	within 5 knob_is vm state idle
+	eq "$(counts take_huge take_small inflate_sent deflate_sent)" \
+		"0 0 0 0" "counters of a balloon that has done nothing"
+	target_is_reached $((64 * MIB + 8192)) $((64 * MIB + 8192))
+	eq "$(counts take_huge take_small inflate_frames inflate_failed)" \
+		"32 2 $((64 * 256 + 2)) 0" "counters of an inflate"
+	eq "$(counts inflate_ok)" "$(counts inflate_sent)" "answers to requests"
+	at_least "$(counts inflate_notified)" 1 notifications
+	check balloon_set vm vhost $((65 * MIB))
+	within 10 knob_is vm actual $((65 * MIB))
+	at_least "$(counts config_change)" 1 "changes of configuration"
+	check balloon_set vm vhost 0
+	target_is_reached $((62 * MIB - 4096)) $((62 * MIB - 4096))
+	at_least "$(counts split_huge)" 1 "blocks that were split"
+	target_is_reached 0 0
+	huge=$(($(counts take_huge) - $(counts split_huge)))
+	small=$(($(counts take_small) + 512 * $(counts split_huge)))
+	eq "$(counts give_huge give_small)" "$huge $small" "blocks given back"
+	eq "$(counts deflate_frames)" "$(counts inflate_frames)" \
+		"frames that came back"
+	eq "$(counts deflate_failed deflate_nonsense deflate_not_sent)" \
+		"0 0 0" "failures"
+}
+
+test_what_the_host_got_is_counted_in_bytes() {
+	local available freed
+
+	available=$(meminfo vm MemAvailable)
+	check guest vm memload touch $((available / MIB - 100))
+	freed=$(counts inflate_freed_bytes)
+	target_is_reached 256M $((256 * MIB))
+	# What was reported as free before is not freed again.
+	at_least $(($(counts inflate_freed_bytes) + \
+		$(counts report_bytes) - freed)) $((128 * MIB)) "bytes freed"
+	at_most $(($(counts inflate_freed_bytes) - freed)) $((256 * MIB)) \
+		"bytes freed"
+}
+
+test_counters_tell_why_the_balloon_stays_small() {
+	check knob vm target 8G
+	within 20 knob_is vm state floor
+	at_least "$(counts stop_floor)" 1 "stops at the floor"
+	check guest vm memload touch 200
+	within 5 knob_is vm state pressure
+	at_least $(($(counts relief_shrinker) + $(counts relief_oom))) 1 relief
+	at_least "$(counts relief_frames)" 16384 "frames given back"
+	at_least "$(counts stop_pressure)" 1 "stops for pressure"
+	check knob vm target 0
+	within 30 knob_is vm actual 0
+}
+
+test_counters_go_with_the_driver() {
+	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
+		echo virtio0 >unbind'
+	refused guest vm test -e $counters
+	check guest vm 'echo virtio0 >/sys/bus/virtio/drivers/ballonet/bind'
+	within 5 knob_is vm state idle
+	eq "$(counts inflate_sent)" 0 "requests of the new balloon"
 }
 
 test_the_log_is_clean() {
