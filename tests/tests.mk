@@ -15,7 +15,7 @@ needs_lint := modules-debian
 GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
 MODULES := $(GUESTS:guest-%=module-%)
 
-.PHONY: setup qemu modules-debian test lint demo $(SUITES:%=check-%) $(GUESTS) \
+.PHONY: setup qemu modules-debian test coverage lint demo $(SUITES:%=check-%) $(GUESTS) \
 	$(MODULES)
 
 setup: ## install what building and testing need (root)
@@ -35,7 +35,10 @@ $(GUESTS): guest-%: module-%
 
 # Another make, since setup may bring what reading the makefiles needs.
 run_suites = $(MAKE) --no-print-directory $(sort $(foreach s,$(1),$(needs_$(s)))) && \
-	BALLONET_PREPARED=1 tests/run $(1)
+	$(if $(filter uml,$(1)),$(run_with_coverage),$(run_tests))
+run_tests = BALLONET_PREPARED=1 tests/run $(1)
+run_with_coverage = tests/tools/coverage reset && \
+	{ $(run_tests); rc=$$?; tests/tools/coverage report; exit $$rc; }
 
 test: setup ## run all tests
 	@$(call run_suites,$(SUITES))
@@ -44,6 +47,8 @@ $(SUITES:%=check-%): check-%: setup
 	@$(call run_suites,$*)
 
 check-unit: ## run one suite: check-unit, check-host, check-uml, check-vm, check-lint
+coverage: ## print which share of driver/ the last check-uml ran, by file
+	@tests/tools/coverage report
 lint: check-lint ## check style, endianness, licences and layout
 
 demo: setup ## boot a guest and watch it hand memory to the host (root)

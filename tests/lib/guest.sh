@@ -10,7 +10,7 @@ GUEST_BOOT_LIMIT=${GUEST_BOOT_LIMIT:-90}	# seconds; TCG on a busy machine
 GUEST_COMMAND_LIMIT=60				# seconds
 
 declare -A guest_pids guest_in guest_out guest_qmp_in guest_qmp_out
-declare -A guest_ram guest_tmp backend_pids
+declare -A guest_ram guest_tmp guest_kernel backend_pids
 
 # Found in a kernel's log, any of these is a failure.
 GUEST_LOG_BAD='WARNING:|BUG:|BUG |Oops|Call Trace|Kernel panic|KASAN|UBSAN'
@@ -188,6 +188,7 @@ guest_start() {
 	[ -z "${guest_pids[$name]:-}" ] || guest_kill "$name"
 	guest_prepare "$kernel" || fail "no guest for $kernel" || return
 	guest_ram[$name]=${options[ram]}
+	guest_kernel[$name]=$kernel
 	guest_tmp[$name]=$WORK/$name.huge
 	: >"$WORK/$name.log"
 	make_pipe "$name.agent"
@@ -281,10 +282,27 @@ guest_log_clean() {
 		fail "the log of guest $name is not clean"
 }
 
+# guest_coverage NAME - which lines of the driver ran: see tests/tools/coverage;
+# of other kernels than the debug kernel there is nothing, and it is no failure
+guest_coverage() {
+	local name=$1
+
+	[ "${guest_kernel[$name]}" = uml-debug ] || return 0
+	GUEST_COMMAND_LIMIT=20 guest "$name" 'cd /sys/kernel/debug/gcov &&
+		mkdir /tmp/gcov && for file in $(find . -name "*.gcda"); do
+			cat $file >/tmp/gcov/${file##*/}
+		done && tar -cz -C /tmp/gcov . | base64; rm -rf /tmp/gcov' \
+		>"$WORK/$name.gcov"
+	"$TOP/tests/tools/coverage" add <"$WORK/$name.gcov" 2>/dev/null ||
+		echo "# no coverage of $name"
+	return 0
+}
+
 # guest_stop NAME [ALLOWED-REGEX] - power off; its log has to be clean
 guest_stop() {
 	local name=$1 pid=${guest_pids[$1]} cmd='poweroff -f'
 
+	guest_coverage "$name"
 	printf '5 %d\n%s' ${#cmd} "$cmd" >&"${guest_in[$name]}"
 	within 30 gone "$pid" || kill -KILL -- "-$pid"
 	guest_forget "$name"

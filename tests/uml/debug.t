@@ -25,4 +25,11 @@ test_it_powers_off() {
 	guest_stop vm
 }
 
+test_which_lines_of_the_driver_ran_is_known() {
+	check "$TOP/tests/tools/coverage" report >"$WORK/report"
+	cat "$WORK/report"
+	check grep -qE '^  main\.c +[1-9][0-9]* of +[0-9]+ lines' "$WORK/report"
+	check grep -qE '^  total +[1-9][0-9]* of' "$WORK/report"
+}
+
 run_tests
