@@ -174,6 +174,11 @@ test_what_needs_no_device_knows_none() {
 		"$DEVICE|include/uapi/|<linux/(virtio|vhost)"
 }
 
+test_the_planner_has_no_clock_no_file_and_no_heap() {
+	arrow 'userspace/lib/plan*' -- \
+		'<(time|sys/[a-z]+|unistd|fcntl|stdio|stdlib|pthread|errno)\.h>'
+}
+
 test_the_fake_vmm_is_a_second_reading_of_the_standard() {
 	arrow 'tests/host/*.c' 'tests/host/*.h' -- userspace/
 }

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How fast a guest's target goes to its share. Giving is at once and far,
+ * taking is slow and in sight of what the guest has done so far; small
+ * differences are left, and what was given a moment ago is not taken.
+ */
+#include "plan_math.h"
+#include "plan_parts.h"
+
+/* A difference is left below this, or below that part of the memory. */
+#define BAND_BYTES	(64 * MIB)
+#define BAND_FRACTION	16
+#define BAND_PERMILLE	15
+/* A target is never further than this below what the guest keeps. */
+#define REACH		(512 * MIB)
+/* What a stuck guest is asked for when it is asked again. */
+#define PROBE		(64 * MIB)
+/* Nothing is taken so long after something was given, */
+#define HOLD_MS		120000
+/* longer each time if it was needed, until it was quiet for so long. */
+#define HOLD_MAX_MS	600000
+#define QUIET_MS	120000
+/* Spare memory is handed out slowly, permille of the memory a second. */
+#define SPARE_PERMILLE	10
+/* Free memory that is worth paging out, in quarters of min_free. */
+#define ENOUGH		6
+#define PAGE_MASK	4095ULL
+
+/* Taken in a second, in permille of the memory. */
+static const uint32_t slew[PLAN_NR_LEVELS] = {
+	[PLAN_YELLOW] = 10,
+	[PLAN_ORANGE] = 40,
+	[PLAN_RED] = 100,
+	[PLAN_BLACK] = 100,
+};
+
+const char *const plan_reason_names[PLAN_NR_REASONS] = {
+	[PLAN_STEADY] = "steady",
+	[PLAN_NEED] = "need",
+	[PLAN_GROW] = "grow",
+	[PLAN_SPARE] = "spare",
+	[PLAN_TAKE_IDLE] = "take-idle",
+	[PLAN_TAKE_CACHE] = "take-cache",
+	[PLAN_TAKE_SHARE] = "take-share",
+	[PLAN_HOLD] = "hold",
+	[PLAN_STALE] = "stale",
+	[PLAN_ADOPTED] = "adopted",
+	[PLAN_STUCK] = "stuck",
+	[PLAN_FIXED] = "fixed",
+	[PLAN_BY_HAND] = "by-hand",
+	[PLAN_IS_FROZEN] = "frozen",
+	[PLAN_WISH] = "wish",
+	[PLAN_LIMIT] = "limit",
+};
+
+static uint64_t band(const struct plan_guest *guest)
+{
+	return max_u64(min_u64(BAND_BYTES, guest->memory / BAND_FRACTION),
+		       mul_div(guest->memory, BAND_PERMILLE, 1000));
+}
+
+/* What it has been told to keep. */
+static uint64_t told(const struct plan_guest *guest)
+{
+	return sub_sat(guest->memory, guest->target);
+}
+
+/* What it has too much and its balloon does not get. */
+static uint64_t pageable(const struct plan_tick *tick,
+			 const struct plan_guest *guest,
+			 const struct plan_memory *memory,
+			 const struct plan_decision *decision)
+{
+	bool balloon = guest->flags & PLAN_BALLOON &&
+		!(guest->flags & PLAN_MANUAL) && !plan_is_stuck(tick, memory);
+
+	if (tick->level < PLAN_RED || guest->flags & PLAN_FROZEN ||
+	    !(guest->flags & PLAN_PAGEABLE))
+		return 0;
+	if (balloon)
+		return 0;
+	return sub_sat(guest->resident,
+		       max_u64(decision->share, guest->limits.min));
+}
+
+/**
+ * plan_pace_sum() - add a guest to what all guests want
+ * @guest:	the guest
+ * @memory:	what is remembered of it
+ * @decision:	its decision, with its share
+ * @tick:	wanted, needy and pageable are added to
+ */
+void plan_pace_sum(const struct plan_guest *guest,
+		   const struct plan_memory *memory,
+		   const struct plan_decision *decision,
+		   struct plan_tick *tick)
+{
+	uint64_t wanted = min_u64(decision->share, decision->demand);
+
+	if (decision->need)
+		tick->needy += guest->limits.shares;
+	else
+		tick->wanted = add_sat(tick->wanted,
+				       sub_sat(wanted, told(guest)));
+	tick->pageable = add_sat(tick->pageable,
+				 pageable(tick, guest, memory, decision));
+}
+
+static void hold(const struct plan_tick *tick, struct plan_memory *memory,
+		 bool need)
+{
+	uint64_t now = tick->host->now_ms, ms = HOLD_MS;
+
+	if (!memory->hold_ms || memory->need_ms > now ||
+	    now - memory->need_ms > memory->hold_ms + QUIET_MS)
+		memory->hold_ms = HOLD_MS;
+	if (need) {
+		/* One need is one, however often it is heard of. */
+		if (memory->hold_until_ms < now)
+			memory->hold_ms = min_u64(memory->hold_ms * 3 / 2,
+						  HOLD_MAX_MS);
+		memory->need_ms = max_u64(now, 1);
+		ms = memory->hold_ms;
+	}
+	memory->hold_until_ms = max_u64(memory->hold_until_ms, now + ms);
+}
+
+static bool held(const struct plan_tick *tick,
+		 const struct plan_memory *memory)
+{
+	uint64_t now = tick->host->now_ms;
+
+	/* A deadline that far off is of a clock that went backwards. */
+	return memory->hold_until_ms > now &&
+		memory->hold_until_ms - now <= HOLD_MAX_MS;
+}
+
+/*
+ * In need: part of what the host has beyond YELLOW, or at least relief out of
+ * the reserve, both by the shares of those in need. Who pays is found in the
+ * next plan, in which this has become a demand.
+ */
+static uint64_t relieve(const struct plan_tick *tick,
+			const struct plan_guest *guest,
+			const struct plan_memory *memory,
+			const struct plan_decision *decision)
+{
+	uint64_t spare = sub_sat(tick->ready, 2 * tick->min_free);
+	uint64_t reserve = sub_sat(tick->ready, tick->min_free / 2);
+	uint64_t shares = guest->limits.shares;
+	uint64_t relief = sub_sat(decision->demand, decision->current);
+
+	relief = min_u64(relief, mul_div(reserve, shares, tick->needy));
+	/* It can wait for its own disk; the host cannot give what it lacks. */
+	if (tick->level >= PLAN_RED && plan_has_swap(&memory->stats))
+		relief = min_u64(relief, sub_sat(decision->share,
+						 decision->current));
+	relief = max_u64(relief, mul_div(spare, shares, tick->needy));
+	return min_u64(add_sat(decision->current, relief), decision->ceiling);
+}
+
+/* Nothing was taken lately: what is spare may not be so for long. */
+static bool quiet(const struct plan_tick *tick,
+		  const struct plan_memory *memory)
+{
+	return !memory->taken_ms ||
+		memory->taken_ms > tick->host->now_ms ||
+		tick->host->now_ms - memory->taken_ms > QUIET_MS;
+}
+
+/* Up to demand as the host has it; beyond, slowly, and only in GREEN. */
+static uint64_t grow(const struct plan_tick *tick,
+		     const struct plan_guest *guest,
+		     const struct plan_memory *memory,
+		     const struct plan_decision *decision)
+{
+	uint64_t room = sub_sat(tick->ready, 2 * tick->min_free);
+	uint64_t keep = told(guest), want, step;
+
+	want = sub_sat(min_u64(decision->share, decision->demand), keep);
+	if (want)
+		return keep + (tick->wanted <= room ? want :
+			       mul_div(want, room, tick->wanted));
+	if (tick->level > PLAN_YELLOW || !quiet(tick, memory))
+		return keep;
+	step = flow(mul_div(guest->memory, SPARE_PERMILLE, 1000), tick->dt_ms);
+	return min_u64(decision->share, add_sat(keep, step));
+}
+
+/*
+ * While only idle memory is taken, a guest is left what it had lately, with its
+ * caches; unless another demands more than there is.
+ */
+static uint64_t comfort(const struct plan_tick *tick,
+			const struct plan_memory *memory,
+			const struct plan_decision *decision)
+{
+	uint64_t want = add_sat(decision->demand,
+				decision->working - decision->used);
+
+	if (tick->level >= PLAN_ORANGE ||
+	    tick->wanted > sub_sat(tick->ready, 2 * tick->min_free))
+		return 0;
+	if (memory->samples && memory->stats.caches != PLAN_UNKNOWN)
+		want = add_sat(want, memory->stats.caches);
+	return want;
+}
+
+static uint64_t shrink(const struct plan_tick *tick,
+		       const struct plan_guest *guest,
+		       const struct plan_memory *memory,
+		       const struct plan_decision *decision)
+{
+	uint64_t reach = memory->retries ? PROBE : REACH;
+	uint64_t step = flow(mul_div(guest->memory, slew[tick->level], 1000),
+			     tick->dt_ms);
+	uint64_t keep = sub_sat(told(guest), step);
+
+	keep = max_u64(keep, sub_sat(decision->current, reach));
+	keep = max_u64(keep, decision->share);
+	keep = max_u64(keep, comfort(tick, memory, decision));
+	/* Below what it uses a guest without swap can only kill. */
+	if (guest->flags & PLAN_STATS && !plan_has_swap(&memory->stats))
+		keep = max_u64(keep, decision->used);
+	return min_u64(keep, told(guest));
+}
+
+/* Why there is no evidence to take something, or PLAN_STEADY. */
+static enum plan_reason unjudged(const struct plan_tick *tick,
+				 const struct plan_guest *guest,
+				 const struct plan_memory *memory)
+{
+	if (!(guest->flags & PLAN_STATS))
+		return PLAN_STEADY;
+	if (memory->samples < PLAN_SAMPLES)
+		return PLAN_ADOPTED;
+	return plan_stale(tick, guest) ? PLAN_STALE : PLAN_STEADY;
+}
+
+/* Why nothing may be taken from it, or PLAN_STEADY. */
+static enum plan_reason spared(const struct plan_tick *tick,
+			       const struct plan_guest *guest,
+			       const struct plan_memory *memory)
+{
+	if (tick->level < PLAN_RED && held(tick, memory))
+		return PLAN_HOLD;
+	return unjudged(tick, guest, memory);
+}
+
+static enum plan_reason taken(const struct plan_memory *memory,
+			      const struct plan_decision *decision)
+{
+	uint64_t caches = memory->samples &&
+		memory->stats.caches != PLAN_UNKNOWN ?
+		memory->stats.caches : 0;
+
+	if (decision->share < decision->demand)
+		return PLAN_TAKE_SHARE;
+	if (decision->keep < add_sat(decision->used, caches))
+		return PLAN_TAKE_CACHE;
+	return PLAN_TAKE_IDLE;
+}
+
+/* Once it moves, a target goes all the way, but for what is not worth it. */
+static bool worth(const struct plan_guest *guest,
+		  const struct plan_memory *memory,
+		  uint64_t difference, int direction)
+{
+	return difference > (memory->moving == direction ? MIB : band(guest));
+}
+
+static void pace_down(const struct plan_tick *tick,
+		      const struct plan_guest *guest,
+		      struct plan_memory *memory,
+		      struct plan_decision *decision)
+{
+	enum plan_reason reason = spared(tick, guest, memory);
+
+	if (reason != PLAN_STEADY || tick->level == PLAN_GREEN) {
+		decision->reason = reason;
+		memory->moving = 0;
+		return;
+	}
+	memory->moving = -1;
+	memory->taken_ms = max_u64(tick->host->now_ms, 1);
+	decision->keep = shrink(tick, guest, memory, decision);
+	decision->reason = taken(memory, decision);
+}
+
+static void pace_up(const struct plan_tick *tick,
+		    const struct plan_guest *guest, struct plan_memory *memory,
+		    struct plan_decision *decision)
+{
+	uint64_t keep = grow(tick, guest, memory, decision);
+
+	if (keep == told(guest)) {
+		memory->moving = 0;
+		return;
+	}
+	memory->moving = 1;
+	decision->keep = keep;
+	decision->reason = keep <= decision->demand ? PLAN_GROW : PLAN_SPARE;
+	hold(tick, memory, false);
+}
+
+static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
+		 struct plan_memory *memory, struct plan_decision *decision)
+{
+	uint64_t keep = told(guest), share = decision->share;
+
+	/* Even one in need, if the host is in greater need. */
+	if (decision->need &&
+	    (tick->level < PLAN_RED || share >= decision->current)) {
+		decision->keep = max_u64(keep, relieve(tick, guest, memory,
+							   decision));
+		decision->reason = PLAN_NEED;
+		memory->moving = 0;
+		hold(tick, memory, true);
+	} else if (keep > decision->ceiling) {
+		decision->keep = decision->ceiling;
+		decision->reason = guest->wish ? PLAN_WISH : PLAN_LIMIT;
+	} else if (share > keep && worth(guest, memory, share - keep, 1)) {
+		pace_up(tick, guest, memory, decision);
+	} else if (share < keep && worth(guest, memory, keep - share, -1)) {
+		pace_down(tick, guest, memory, decision);
+	} else {
+		memory->moving = 0;
+		decision->reason = unjudged(tick, guest, memory);
+	}
+}
+
+/* Its target is its own business; the host may still page it out. */
+static bool left_alone(const struct plan_tick *tick,
+		       const struct plan_guest *guest,
+		       const struct plan_memory *memory,
+		       struct plan_decision *decision)
+{
+	if (!(guest->flags & PLAN_BALLOON))
+		decision->reason = PLAN_FIXED;
+	else if (guest->flags & PLAN_MANUAL)
+		decision->reason = PLAN_BY_HAND;
+	else if (guest->flags & PLAN_FROZEN)
+		decision->reason = PLAN_IS_FROZEN;
+	else if (plan_is_stuck(tick, memory))
+		decision->reason = PLAN_STUCK;
+	else
+		return false;
+	return true;
+}
+
+/*
+ * What no balloon gets, the host can. It is the dearest way and what was paged
+ * out is missed later, so that only what the host lacks now is paged out.
+ */
+static uint64_t page_out(const struct plan_tick *tick,
+			 const struct plan_guest *guest,
+			 const struct plan_memory *memory,
+			 const struct plan_decision *decision)
+{
+	uint64_t lack = sub_sat(mul_div(tick->min_free, ENOUGH, 4),
+				tick->ready);
+	uint64_t part = pageable(tick, guest, memory, decision);
+
+	if (part && tick->pageable > lack)
+		part = mul_div(part, lack, tick->pageable);
+	return part;
+}
+
+/**
+ * plan_pace() - the next target on the way to a guest's share
+ * @tick:	this plan
+ * @guest:	the guest
+ * @memory:	what is remembered of it
+ * @decision:	its decision, with its share; keep, balloon, page_out and
+ *		reason are filled in
+ */
+void plan_pace(const struct plan_tick *tick, const struct plan_guest *guest,
+	       struct plan_memory *memory, struct plan_decision *decision)
+{
+	decision->keep = told(guest);
+	decision->reason = PLAN_STEADY;
+	if (!left_alone(tick, guest, memory, decision))
+		pace(tick, guest, memory, decision);
+	else if (decision->reason == PLAN_STUCK)
+		decision->keep = max_u64(decision->keep, decision->current);
+	/* Rounded so that the guest never keeps less. */
+	decision->balloon = sub_sat(guest->memory, decision->keep) & ~PAGE_MASK;
+	decision->keep = guest->memory - decision->balloon;
+
+	decision->page_out = page_out(tick, guest, memory, decision);
+}
