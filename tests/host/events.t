@@ -112,15 +112,15 @@ test_a_wish_is_bounded_by_the_guests_memory() {
 		connect SOCK
 		hello $F
 		start
-		event $wish 1 0xffffffffffffffff
+		event $wish 1 1G
 		$STATUS
-		expect "target":67108864,"operator":0,"wish":9223372036854775807,
-		event $wish 2 0x8000000000000000
+		expect "target":67108864,"operator":0,"wish":1073741824,
+		event $wish 2 0xffffffff000
 		config 0 4
 		expect 00400000
-		event $wish 3 8191
+		event $wish 3 4096
 		$STATUS
-		expect "target":4096,"operator":0,"wish":8191,
+		expect "target":4096,"operator":0,"wish":4096,
 	END
 }
 
@@ -198,7 +198,11 @@ test_lies_are_dropped_and_counted() {
 		oddevent 16 1 0
 		oddevent 16 0xffff 0
 		oddevent 16 0 2
-		event 0 2 16M
+		event $wish 2 0x100000000000
+		event $wish 2 0xffffffffffffffff
+		event $wish 2 4097
+		event $short 2 0x8000000000000000
+		event 0 2 0xffffffffffffffff
 		event 5 3 16M
 		event 0xffff 4 16M
 		event $floor 10 4096
@@ -206,7 +210,7 @@ test_lies_are_dropped_and_counted() {
 		event $floor 0x80000005 4096
 		event $floor 0x80000007 4096
 		$COUNTERS
-		expect "events":5,"events_bad":7,"events_unknown":3,"events_dropped":0,"events_missed":6,"events_repeated":0
+		expect "events":5,"events_bad":11,"events_unknown":3,"events_dropped":0,"events_missed":6,"events_repeated":0
 		$STATUS
 		expect "state":"running"
 		expect "wish":8388608,

@@ -280,7 +280,7 @@ test_check_config_says_file_line_and_what_was_expected() {
 	conf '[vm a]' 'ballon = 1M'
 	"$BIN/ballonetd" --config="$CONF" --check-config 2>"$WORK/err"
 	eq $? 1 "exit code"
-	check grep -qF "$CONF:2: unknown key 'ballon': expected balloon or memory" \
+	check grep -qF "$CONF:2: unknown key 'ballon': expected balloon, memory or wishes" \
 		"$WORK/err"
 	conf '[vm a]'
 	mkdir -p "$CONF.d"

@@ -13,6 +13,7 @@
  *	serve	is well-behaved
  *
  *	garbage, huge, error, other, null, twice, hang
+ *	tell		tells events without end, to everybody
  *	stranger	is handed over, and another process notifies behind it
  *	orphan		is handed over by a process that is gone afterwards
  */
@@ -145,14 +146,40 @@ static void answer(int fd, int vmm, const char *how)
 	}
 }
 
+/* Tells of events as fast as they are taken. */
+static void tell(int fd)
+{
+	char text[256];
+	unsigned int seq;
+	int len;
+
+	for (seq = 0;; seq++) {
+		len = sprintf(text, "{\"parameters\":{\"events\":[{\"vm\":"
+			      "\"a\",\"type\":\"short\",\"value\":1,\"seq\":"
+			      "%u,\"time_us\":1}],\"lost\":0},"
+			      "\"continues\":true}", seq);
+		if (send(fd, text, len + 1, MSG_NOSIGNAL) < 0)
+			_exit(0);
+	}
+}
+
 static void serve(int listener, int vmm, const char *how)
 {
 	char piece[4096];
+	ssize_t n;
 	int fd;
 
 	while ((fd = accept(listener, NULL, NULL)) >= 0) {
-		while (read(fd, piece, sizeof(piece)) > 0)
-			answer(fd, vmm, how);
+		if (!strcmp(how, "tell")) {
+			if (!fork() && read(fd, piece, sizeof(piece)) > 0)
+				tell(fd);
+			close(fd);
+			continue;
+		}
+		/* Left by a manager that is gone, it would be the first. */
+		while ((n = read(fd, piece, sizeof(piece))) > 0)
+			if (!memmem(piece, n, "Monitor", 7))
+				answer(fd, vmm, how);
 		close(fd);
 	}
 }

@@ -971,12 +971,21 @@ static void offer_event(uint16_t type, uint32_t seq, uint64_t value)
 	offer(q, &d, 1);
 }
 
-/* "event TYPE SEQ VALUE [nowait]": one event. */
+/*
+ * "event TYPE SEQ VALUE [nowait|nokick|stamp]": one event; with "stamp" says
+ * when it was sent, in us since the epoch.
+ */
 static void cmd_event(char **arg)
 {
+	struct timespec ts;
+
 	offer_event(number(arg[1]), number(arg[2]), number(arg[3]));
 	if (arg[4] && !strcmp(arg[4], "nokick"))
 		return;
+	if (arg[4] && !strcmp(arg[4], "stamp")) {
+		clock_gettime(CLOCK_REALTIME, &ts);
+		say("%llu", ts.tv_sec * 1000000ull + ts.tv_nsec / 1000);
+	}
 	do_kick(queue_of(EVENTS));
 	if (!arg[4])
 		wait_ring(queue_of(EVENTS));

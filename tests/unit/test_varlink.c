@@ -222,6 +222,36 @@ static void who_welcomes_several_answers_gets_one(void **state)
 	expect_nothing(f);
 }
 
+static void who_welcomes_several_answers_may_get_them(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(feed(f, "{\"method\":\"org.example.test.Late\","
+			      "\"more\":true}"), 0);
+	assert_true(f->server.more);
+	varlink_server_continue(&f->server, json_pack("{s:i}", "n", 1));
+	varlink_server_continue(&f->server, json_pack("{s:i}", "n", 2));
+	assert_false(varlink_server_wants_input(&f->server));
+	varlink_server_reply(&f->server, json_pack("{s:i}", "n", 3));
+	assert_true(varlink_server_wants_input(&f->server));
+	expect(f, "{\"parameters\":{\"n\":1},\"continues\":true}");
+	expect(f, "{\"parameters\":{\"n\":2},\"continues\":true}");
+	expect(f, "{\"parameters\":{\"n\":3}}");
+	assert_int_equal(feed(f, "{\"method\":\"org.example.test.Late\"}"), 0);
+	assert_false(f->server.more);
+}
+
+static void a_oneway_call_welcomes_no_answers(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(feed(f, "{\"method\":\"org.example.test.Late\","
+			      "\"more\":true,\"oneway\":true}"), 0);
+	assert_false(f->server.more);
+	varlink_server_reply(&f->server, NULL);
+	expect_nothing(f);
+}
+
 static void what_is_not_there_has_an_error_that_names_it(void **state)
 {
 	struct fixture *f = *state;
@@ -485,9 +515,10 @@ static void a_vm_survives_the_wire(void **state)
 	json_t *features = json_pack("[ss]", "stats", "ranges");
 	const struct interface_vm vm = {
 		.name = "web-1", .state = INTERFACE_REFUSED,
-		.memory = 1ULL << 40, .target = 4096, .actual = 8192,
-		.resident = 1, .freed = INT64_MAX, .features = features,
-		.reason = "locked memory",
+		.memory = 1ULL << 40, .target = 4096, .operator = 1,
+		.wish = 2, .actual = 8192, .resident = 1,
+		.freed = INT64_MAX, .features = features,
+		.reason = "locked memory", .pressure = "short",
 	};
 	json_t *json = interface_vm_pack(&vm);
 	struct interface_vm back;
@@ -500,6 +531,17 @@ static void a_vm_survives_the_wire(void **state)
 	assert_int_equal(back.freed, vm.freed);
 	assert_int_equal(json_array_size(back.features), 2);
 	assert_string_equal(back.reason, "locked memory");
+	assert_string_equal(back.pressure, "short");
+	assert_int_equal(back.operator, 1);
+	assert_int_equal(back.wish, 2);
+	/* As from a back-end that is older than these. */
+	json_object_del(json, "operator");
+	json_object_del(json, "wish");
+	json_object_del(json, "pressure");
+	assert_int_equal(interface_vm_unpack(json, &back), 0);
+	assert_int_equal(back.operator, 4096);
+	assert_int_equal(back.wish, 0);
+	assert_null(back.pressure);
 	json_object_set_new(json, "target", json_integer(-1));
 	assert_int_equal(interface_vm_unpack(json, &back), -EBADMSG);
 	json_object_set_new(json, "target", json_string("1"));
@@ -520,6 +562,8 @@ int main(void)
 		test(who_feeds_a_waiting_call_without_end_is_stopped),
 		test(a_oneway_call_gets_no_answer),
 		test(who_welcomes_several_answers_gets_one),
+		test(who_welcomes_several_answers_may_get_them),
+		test(a_oneway_call_welcomes_no_answers),
 		test(what_is_not_there_has_an_error_that_names_it),
 		test(parameters_of_the_wrong_type_are_named),
 		test(changing_needs_permission),

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "bucket.h"
+#include "event_log.h"
 #include "fault.h"
 #include "fdstore.h"
 #include "frames.h"
@@ -348,6 +349,7 @@ struct control;
  * @info:	protects what follows, and the state's events; held for a few
  *		instructions only
  * @sample:	statistics
+ * @news:	events that the worker has noted
  * @refused:	why this VM's memory must not be taken; empty where it may
  * @unseen:	why the VMM cannot be looked at; empty if it can
  * @check_ms:	when to look at the VMM again
@@ -401,6 +403,7 @@ struct backend {
 
 	pthread_mutex_t info;
 	struct sample sample;
+	struct event_log news;
 	struct fault refused[NR_REFUSALS];
 	struct fault unseen;
 	uint64_t check_ms;
@@ -507,6 +510,7 @@ int control_init(struct backend *b);
 void control_deinit(struct backend *b);
 bool control_event(struct backend *b, int fd, uint32_t events);
 void control_tick(struct backend *b);
+void control_news(struct backend *b);
 bool control_waits(const struct backend *b);
 
 #endif /* BALLONET_BACKEND_H */

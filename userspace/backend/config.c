@@ -123,8 +123,6 @@ static uint64_t target(struct backend *b)
 
 	if (wish > ram)
 		wish = ram;
-	if (wish > (uint64_t)UINT32_MAX << FRAME_SHIFT)
-		wish = (uint64_t)UINT32_MAX << FRAME_SHIFT;
 	return wish > b->state->target ? wish : b->state->target;
 }
 

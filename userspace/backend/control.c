@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "event_log.h"
 #include "interface.h"
 #include "log.h"
 #include "varlink.h"
@@ -32,16 +33,26 @@
  * @server:	its calls and answers
  * @b:		the back-end
  * @stats_since: a call for statistics waits since then, or 0
+ * @follower:	whether it follows the guest's events
  */
 struct client {
 	int fd;
 	struct varlink_server server;
 	struct backend *b;
 	uint64_t stats_since;
+	struct event_follower follower;
 };
 
+/**
+ * struct control - the control interface
+ * @client:	connections
+ * @events:	what the clients can follow
+ * @next:	number of the first event that the worker noted since
+ */
 struct control {
 	struct client client[CLIENTS];
+	struct event_log events;
+	uint64_t next;
 };
 
 static const struct {
@@ -195,8 +206,10 @@ static void stats_reply(struct client *c)
 	pthread_mutex_lock(&b->info);
 	sample = b->sample;
 	pthread_mutex_unlock(&b->info);
+	/* All ones say that there is no value; and JSON has none like it. */
 	for (i = 0; i < sample.nr; i++)
-		if (stats_tag_name(sample.tag[i]))
+		if (stats_tag_name(sample.tag[i]) &&
+		    sample.value[i] <= INT64_MAX)
 			json_object_set_new(stats,
 				stats_tag_name(sample.tag[i]),
 				json_integer(sample.value[i]));
@@ -269,6 +282,17 @@ static void counters(struct varlink_server *server, json_t *parameters,
 				   json_pack("{so}", "counters", json));
 }
 
+static void monitor(struct varlink_server *server, json_t *parameters,
+		    void *userdata)
+{
+	struct client *c = userdata;
+	const char *vm = json_string_value(json_object_get(parameters, "vm"));
+
+	if (!vm || known(server, c->b, parameters))
+		event_follow(&c->follower, server, &c->b->control->events, vm,
+			     events_pack(c->b));
+}
+
 /*
  * A manager that was started anew keeps the descriptors from now on. What it
  * does not take at once is offered to it again.
@@ -294,16 +318,28 @@ static void handover(struct varlink_server *server, json_t *parameters,
 			"the notification socket did not take all descriptors");
 }
 
+static void grant_wishes(struct varlink_server *server, json_t *parameters,
+			 void *userdata)
+{
+	struct client *c = userdata;
+
+	c->b->grant = json_is_true(json_object_get(parameters, "grant"));
+	config_update_target(c->b);
+	(void)varlink_server_reply(server, json_object());
+}
+
 static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 	[INTERFACE_LIST] = list,
 	[INTERFACE_STATUS] = status,
 	[INTERFACE_SET_BALLOON] = set_balloon,
 	[INTERFACE_STATS] = stats,
 	[INTERFACE_COUNTERS] = counters,
+	[INTERFACE_MONITOR] = monitor,
 };
 
 static const varlink_handler backend_handlers[INTERFACE_BACKEND_NR_METHODS] = {
 	[INTERFACE_BACKEND_HANDOVER] = handover,
+	[INTERFACE_BACKEND_GRANT_WISHES] = grant_wishes,
 };
 
 static const struct varlink_binding bindings[] = {
@@ -325,6 +361,7 @@ static void client_drop(struct client *c)
 	close(c->fd);
 	c->fd = -1;
 	c->stats_since = 0;
+	c->follower.on = false;
 	varlink_server_deinit(&c->server);
 }
 
@@ -347,17 +384,20 @@ static int client_send(struct client *c)
 /* Sends what is there, runs the calls that waited for that, and so on. */
 static void client_flush(struct client *c)
 {
+	const struct event_log *log = &c->b->control->events;
 	struct varlink_buf *out = &c->server.out;
 	struct epoll_event ev = { .events = EPOLLIN, .data.fd = c->fd };
 	size_t waiting;
 
 	do {
 		waiting = c->server.in.len;
+		event_follow_on(&c->follower, &c->server, log);
 		if (client_send(c) || varlink_server_dispatch(&c->server)) {
 			client_drop(c);
 			return;
 		}
-	} while (c->server.in.len != waiting);
+	} while (c->server.in.len != waiting ||
+		 event_follows_behind(&c->follower, &c->server, log));
 	/* One that reads nothing is not listened to. */
 	if (out->len)
 		ev.events = EPOLLOUT;
@@ -432,6 +472,31 @@ bool control_event(struct backend *b, int fd, uint32_t events)
 			return true;
 		}
 	return false;
+}
+
+/**
+ * control_news() - tell the clients what the worker has noted
+ * @b:		the back-end
+ */
+void control_news(struct backend *b)
+{
+	struct control *control = b->control;
+	struct interface_event event;
+	unsigned int i;
+	bool more;
+
+	do {
+		pthread_mutex_lock(&b->info);
+		more = event_log_next(&b->news, &control->next,
+				      &control->events.lost, &event);
+		pthread_mutex_unlock(&b->info);
+		if (more)
+			event_log_add(&control->events, &event);
+	} while (more);
+	for (i = 0; i < CLIENTS; i++)
+		if (control->client[i].fd >= 0 &&
+		    control->client[i].follower.on)
+			client_flush(&control->client[i]);
 }
 
 /**

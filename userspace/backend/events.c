@@ -77,22 +77,44 @@ static void note(struct backend *b, const struct ballonet_event *ev,
 {
 	struct state *s = b->state;
 	struct state_events *next = &s->events[!s->events_now];
-	uint64_t value = le64toh(ev->value);
+	const struct interface_event news = {
+		.vm = b->name,
+		.type = type,
+		.value = le64toh(ev->value),
+		.seq = le32toh(ev->seq),
+		.time_us = now_real_us(),
+	};
 
 	*next = s->events[s->events_now];
 	next->has_seq = true;
-	next->seq = le32toh(ev->seq);
-	if (type < INTERFACE_NR_EVENTS)
+	next->seq = news.seq;
+	if (type < INTERFACE_NR_EVENTS) {
 		next->last[type] = (struct state_event){
-			/* JSON has no more. */
-			.value = value < INT64_MAX ? value : INT64_MAX,
-			.time_us = now_real_us(),
-			.seq = next->seq,
+			.value = news.value,
+			.time_us = news.time_us,
+			.seq = news.seq,
 		};
+		event_log_add(&b->news, &news);
+	}
 	if (type == INTERFACE_EVENT_SHORT || type == INTERFACE_EVENT_PLENTY)
 		next->pressure = 1 + type;
 	atomic_signal_fence(memory_order_seq_cst);
 	s->events_now = !s->events_now;
+}
+
+static bool is_valid(enum interface_event_type type, uint64_t value)
+{
+	switch (type) {
+	case INTERFACE_EVENT_WISH:
+		/* What num_pages can say. */
+		return value % FRAME_SIZE == 0 &&
+		       value >> FRAME_SHIFT <= UINT32_MAX;
+	case INTERFACE_NR_EVENTS:
+		return true;
+	default:
+		/* What JSON can say. */
+		return value <= INT64_MAX;
+	}
 }
 
 static void take(struct backend *b, const struct ballonet_event *ev)
@@ -101,6 +123,10 @@ static void take(struct backend *b, const struct ballonet_event *ev)
 		&b->state->events[b->state->events_now];
 	enum interface_event_type type = type_of(ev);
 
+	if (ev->reserved || !is_valid(type, le64toh(ev->value))) {
+		count(b, events_bad);
+		return;
+	}
 	if (!is_news(b, now, le32toh(ev->seq)))
 		return;
 	if (!bucket_take(&b->bucket, now_ms(), EVENTS_PER_S,
@@ -147,8 +173,7 @@ int events_serve(struct backend *b, struct ring *ring,
 			return ret;
 		if (b->chain.nr != b->chain.nr_read ||
 		    b->chain.read_len != sizeof(ev) ||
-		    vring_read(&b->chain, &b->regions, 0, &ev, sizeof(ev)) ||
-		    ev.reserved)
+		    vring_read(&b->chain, &b->regions, 0, &ev, sizeof(ev)))
 			count(b, events_bad);
 		else
 			take(b, &ev);

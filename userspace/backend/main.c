@@ -252,6 +252,7 @@ static void dispatch(struct backend *b, const struct epoll_event *ev,
 	} else if (fd == b->wake_main) {
 		event_clear(b->wake_main);
 		config_update_target(b);
+		control_news(b);
 		control_tick(b);
 	} else if (fd == signals) {
 		b->quit = true;

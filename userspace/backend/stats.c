@@ -39,6 +39,15 @@ static const struct {
 	{ BALLONET_S_HUGE, "balloon_huge" },
 	{ BALLONET_S_SMALL, "balloon_small" },
 	{ BALLONET_S_FLOOR, "floor" },
+	{ BALLONET_S_REFAULT_FILE, "refault_file" },
+	{ BALLONET_S_REFAULT_ANON, "refault_anon" },
+	{ BALLONET_S_ACTIVE_FILE, "active_file" },
+	{ BALLONET_S_INACTIVE_FILE, "inactive_file" },
+	{ BALLONET_S_ACTIVE_ANON, "active_anon" },
+	{ BALLONET_S_INACTIVE_ANON, "inactive_anon" },
+	{ BALLONET_S_SWAP_FREE, "swap_free" },
+	{ BALLONET_S_REFUSAL_MS, "refusal_ms" },
+	{ BALLONET_S_RELIEFS, "reliefs" },
 };
 
 /**

@@ -69,9 +69,11 @@ static int client_send(struct ctl *ctl, const struct varlink_buf *out)
 	return 0;
 }
 
-static int client_receive(struct ctl *ctl, struct varlink_reply *ret_reply)
+/* @timeout_ms: -1 waits for ever. */
+static int client_receive(struct ctl *ctl, int timeout_ms,
+			  struct varlink_reply *ret_reply)
 {
-	uint64_t end = ctl_now_ms() + ANSWER_TIMEOUT_MS, now;
+	uint64_t end = ctl_now_ms() + timeout_ms, now;
 	struct pollfd pfd = { .fd = ctl->fd, .events = POLLIN };
 	char piece[16384];
 	ssize_t n;
@@ -82,7 +84,8 @@ static int client_receive(struct ctl *ctl, struct varlink_reply *ret_reply)
 		if (rc)
 			return rc < 0 ? rc : 0;
 		now = ctl_now_ms();
-		rc = poll(&pfd, 1, now < end ? (int)(end - now) : 0);
+		rc = poll(&pfd, 1, timeout_ms < 0 ? -1 :
+			  now < end ? (int)(end - now) : 0);
 		if (rc < 0 && errno != EINTR)
 			return -errno;
 		if (!rc)
@@ -207,19 +210,37 @@ static int report(struct ctl *ctl, const struct varlink_reply *reply)
 	return CTL_FAILURE;
 }
 
+/* What an attempt to get an answer means, and the answer if there is one. */
+static int finish(struct ctl *ctl, int rc, struct varlink_reply *reply,
+		  struct varlink_reply *ret_reply)
+{
+	if (rc) {
+		ctl_error("%s: no answer: %s", ctl->control, strerror(-rc));
+		return CTL_UNREACHABLE;
+	}
+	if (reply->error) {
+		rc = report(ctl, reply);
+		varlink_reply_deinit(reply);
+		return rc;
+	}
+	*ret_reply = *reply;
+	return CTL_OK;
+}
+
 /**
- * ctl_call - call a method and wait for its answer
+ * ctl_call_flags - call a method and wait for its first answer
  * @ctl:	connects at the first call
  * @method:	full name
  * @parameters:	an object or NULL; its reference is taken
+ * @flags:	as varlink_call()
  * @ret_reply:	the answer, to be given to varlink_reply_deinit()
  *
  * Reports its failures.
  *
  * Return: an exit code; an answer if it is CTL_OK.
  */
-int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
-	     struct varlink_reply *ret_reply)
+int ctl_call_flags(struct ctl *ctl, const char *method, json_t *parameters,
+		   unsigned int flags, struct varlink_reply *ret_reply)
 {
 	struct varlink_buf out = { 0 };
 	struct varlink_reply reply;
@@ -232,23 +253,42 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
 			return rc;
 		}
 	}
-	rc = varlink_call(&out, method, parameters, 0);
+	rc = varlink_call(&out, method, parameters, flags);
 	if (!rc)
 		rc = client_send(ctl, &out);
 	varlink_buf_deinit(&out);
 	if (!rc)
-		rc = client_receive(ctl, &reply);
-	if (rc) {
-		ctl_error("%s: no answer: %s", ctl->control, strerror(-rc));
-		return CTL_UNREACHABLE;
-	}
-	if (reply.error) {
-		rc = report(ctl, &reply);
-		varlink_reply_deinit(&reply);
-		return rc;
-	}
-	*ret_reply = reply;
-	return CTL_OK;
+		rc = client_receive(ctl, ANSWER_TIMEOUT_MS, &reply);
+	return finish(ctl, rc, &reply, ret_reply);
+}
+
+/**
+ * ctl_call - call a method that has one answer
+ * @ctl:	as ctl_call_flags()
+ * @method:	likewise
+ * @parameters:	likewise
+ * @ret_reply:	likewise
+ *
+ * Return: as ctl_call_flags().
+ */
+int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
+	     struct varlink_reply *ret_reply)
+{
+	return ctl_call_flags(ctl, method, parameters, 0, ret_reply);
+}
+
+/**
+ * ctl_next - wait for the next answer of a call that goes on, for ever
+ * @ctl:	as it was for ctl_call_flags() with VARLINK_MORE
+ * @ret_reply:	likewise
+ *
+ * Return: as ctl_call_flags().
+ */
+int ctl_next(struct ctl *ctl, struct varlink_reply *ret_reply)
+{
+	struct varlink_reply reply;
+
+	return finish(ctl, client_receive(ctl, -1, &reply), &reply, ret_reply);
 }
 
 /**

@@ -33,6 +33,7 @@ enum ctl_exit {
  * @balloon:	text of --balloon, or NULL
  * @wait:	wait until the target is reached
  * @wait_ms:	at most so long
+ * @last:	events: only what is known
  * @json:	print what was returned as JSON
  * @fd:		the connection, or -1
  * @in:		bytes that came
@@ -44,6 +45,7 @@ struct ctl {
 	const char *balloon;
 	bool wait;
 	uint64_t wait_ms;
+	bool last;
 	bool json;
 	int fd;
 	struct varlink_buf in;
@@ -52,9 +54,15 @@ struct ctl {
 /* client.c */
 int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
 	     struct varlink_reply *ret_reply);
+int ctl_call_flags(struct ctl *ctl, const char *method, json_t *parameters,
+		   unsigned int flags, struct varlink_reply *ret_reply);
+int ctl_next(struct ctl *ctl, struct varlink_reply *ret_reply);
 int ctl_status(struct ctl *ctl, const char *method, json_t *parameters,
 	       struct varlink_reply *ret_reply, struct interface_vm *ret_vm);
 uint64_t ctl_now_ms(void);
+
+/* A date and a time of day with milliseconds. */
+#define CTL_TIME_MAX 64
 
 /* print.c */
 void ctl_error(const char *format, ...)
@@ -64,6 +72,10 @@ void ctl_print_table(json_t *vms);
 void ctl_print_vm(const struct interface_vm *vm, json_t *events);
 void ctl_print_line(const struct interface_vm *vm);
 void ctl_print_numbers(json_t *numbers);
+const char *ctl_time_text(uint64_t us, char text[CTL_TIME_MAX]);
+
+/* events.c */
+int ctl_events(struct ctl *ctl);
 
 /* set.c */
 int ctl_set(struct ctl *ctl);

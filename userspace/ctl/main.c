@@ -144,6 +144,9 @@ static int reload(struct ctl *ctl)
 #define VM	(1u << 0)
 #define SIZE	(1u << 1)
 #define SETTING	(1u << 2)
+/* of these, the VM may be left out */
+#define ANY_VM	(1u << 3)
+#define LAST	(1u << 4)
 
 static const struct verb {
 	const char *name;
@@ -162,6 +165,8 @@ static const struct verb {
 	  stats },
 	{ "counters", "counters VM", "what the back-end counted", VM,
 	  counters },
+	{ "events", "events [VM]", "what guests tell, as it comes",
+	  VM | ANY_VM | LAST, ctl_events },
 	{ "add", "add VM", "listen for a VMM, print the socket's path", VM,
 	  add },
 	{ "remove", "remove VM", "forget a VM without VMM", VM, drop },
@@ -199,6 +204,8 @@ static const struct argp_option options[] = {
 	{ "balloon", 'b', "SIZE", 0, "set: the balloon's size", 0 },
 	{ "wait", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
 	  "set: wait until the target is reached (at most 60 s)", 0 },
+	{ "last", 'l', NULL, 0,
+	  "events: the last of each type, and do not wait", 0 },
 	{ 0 },
 };
 
@@ -253,11 +260,15 @@ static void arguments_check(struct argp_state *state,
 {
 	if (!args->verb)
 		argp_error(state, "a command is missing");
-	else if (args->verb->takes & VM && !args->ctl->vm)
+	else if (args->verb->takes & VM && !(args->verb->takes & ANY_VM) &&
+		 !args->ctl->vm)
 		argp_error(state, "%s: the name of a VM is missing",
 			   args->verb->name);
 	else if (args->setting && !(args->verb->takes & SETTING))
 		argp_error(state, "%s: --balloon and --wait belong to set",
+			   args->verb->name);
+	else if (args->ctl->last && !(args->verb->takes & LAST))
+		argp_error(state, "%s: --last belongs to events",
 			   args->verb->name);
 }
 
@@ -275,6 +286,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case 'b':
 		args->ctl->balloon = text;
 		args->setting = true;
+		return 0;
+	case 'l':
+		args->ctl->last = true;
 		return 0;
 	case 'w':
 		wait_parse(state, args->ctl, text);

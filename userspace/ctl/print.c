@@ -12,8 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-#define TIME_TEXT_MAX 64
-
 /**
  * ctl_error - say what went wrong
  * @format:	as printf, without a newline
@@ -93,8 +91,14 @@ static void size_line(const char *name, uint64_t bytes)
 	       bytes);
 }
 
-/* As people read it, in the machine's time zone. */
-static const char *time_text(uint64_t us, char text[TIME_TEXT_MAX])
+/**
+ * ctl_time_text - a time as people read it, in the machine's time zone
+ * @us:		since the epoch
+ * @text:	room for it
+ *
+ * Return: @text, or another text if it cannot be told.
+ */
+const char *ctl_time_text(uint64_t us, char text[CTL_TIME_MAX])
 {
 	time_t seconds = us / 1000000;
 	struct tm tm;
@@ -102,8 +106,8 @@ static const char *time_text(uint64_t us, char text[TIME_TEXT_MAX])
 
 	if (!localtime_r(&seconds, &tm))
 		return "?";
-	len = strftime(text, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm);
-	snprintf(text + len, TIME_TEXT_MAX - len, ".%03u",
+	len = strftime(text, CTL_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(text + len, CTL_TIME_MAX - len, ".%03u",
 		 (unsigned int)(us / 1000 % 1000));
 	return text;
 }
@@ -111,7 +115,7 @@ static const char *time_text(uint64_t us, char text[TIME_TEXT_MAX])
 static void event_lines(json_t *events)
 {
 	struct interface_event event;
-	char time[TIME_TEXT_MAX], size[SIZE_TEXT_MAX], name[32];
+	char time[CTL_TIME_MAX], size[SIZE_TEXT_MAX], name[32];
 	json_t *json;
 	size_t i;
 
@@ -122,7 +126,7 @@ static void event_lines(json_t *events)
 			 interface_event_names[event.type]);
 		printf("%-16s %-11s %" PRIu64 " at %s\n", name,
 		       size_format(event.value, size), event.value,
-		       time_text(event.time_us, time));
+		       ctl_time_text(event.time_us, time));
 	}
 }
 

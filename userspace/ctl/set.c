@@ -79,6 +79,12 @@ static int worth_waiting(const struct interface_vm *vm, uint64_t balloon)
 {
 	char text[SIZE_TEXT_MAX];
 
+	if (vm->operator == balloon && vm->target > balloon) {
+		ctl_error("%s: the guest wishes for a balloon of %s (%" PRIu64
+			  " bytes), which is granted", vm->name,
+			  size_format(vm->target, text), vm->target);
+		return CTL_PARTIAL;
+	}
 	if (vm->target != balloon) {
 		ctl_error("%s: somebody else set the balloon to %s (%" PRIu64
 			  " bytes)", vm->name, size_format(vm->target, text),

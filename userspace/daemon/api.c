@@ -181,6 +181,29 @@ static void counters(struct varlink_server *server, json_t *parameters,
 	forward_or_wait(server, parameters, userdata, "io.ballonet.Counters");
 }
 
+static void monitor(struct varlink_server *server, json_t *parameters,
+		    void *userdata)
+{
+	struct control_client *client = userdata;
+	struct manager *manager = manager_of(userdata);
+	struct vm *vm = NULL;
+	json_t *last;
+
+	if (vm_name(parameters)) {
+		vm = vm_get(server, parameters, userdata);
+		if (!vm)
+			return;
+	}
+	last = json_array();
+	if (vm)
+		vm_events_pack(vm, last);
+	else
+		for (vm = manager->vms; vm; vm = vm->next)
+			vm_events_pack(vm, last);
+	event_follow(&client->follower, server, &manager->events,
+		     vm_name(parameters), last);
+}
+
 /*
  * List asks all back-ends at once
  */
@@ -380,6 +403,7 @@ static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 	[INTERFACE_SET_BALLOON] = set_balloon,
 	[INTERFACE_STATS] = stats,
 	[INTERFACE_COUNTERS] = counters,
+	[INTERFACE_MONITOR] = monitor,
 };
 
 static const varlink_handler manager_handlers[INTERFACE_MANAGER_NR_METHODS] = {

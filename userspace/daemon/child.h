@@ -7,6 +7,7 @@
 
 #include "store.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /**
@@ -15,6 +16,7 @@
  * @vm:		name of the VM
  * @control_path: where it listens for calls
  * @notify_path: where its notifications go
+ * @grant:	the guest's wishes are granted
  * @vmm_fd:	connection to the VMM
  * @store:	what its predecessor left
  */
@@ -23,6 +25,7 @@ struct child_args {
 	const char *vm;
 	const char *control_path;
 	const char *notify_path;
+	bool grant;
 	int vmm_fd;
 	const struct store *store;
 };

@@ -58,29 +58,69 @@ static int client_receive(struct control_client *client)
 	return varlink_server_feed(&client->server, piece, n);
 }
 
-static void on_client(void *userdata, int events)
+/*
+ * Not UV_DISCONNECT: that it has sent its last call would wake the loop until
+ * this one is answered. Whether it is gone, sending tells; one that follows
+ * events may not be sent anything for days, so the end of both directions is
+ * waited for, which libuv tells to who waits for urgent data.
+ */
+static void client_wait(struct control_client *client)
 {
-	struct control_client *client = userdata;
-	int rc, wanted = 0;
+	int wanted = 0;
 
-	(void)events;
-	/* Answers go out before the client's end is read, which closes. */
-	rc = client_send(client) ?: varlink_server_dispatch(&client->server) ?:
-		client_send(client) ?: client_receive(client) ?:
-		client_send(client);
-	if (rc) {
-		client_close(client);
-		return;
-	}
-	/*
-	 * Not UV_DISCONNECT: that it has sent its last call would wake the
-	 * loop until this one is answered. Whether it is gone, sending tells.
-	 */
 	if (varlink_server_wants_input(&client->server))
 		wanted |= UV_READABLE;
 	if (client->server.out.len)
 		wanted |= UV_WRITABLE;
+	if (client->follower.on)
+		wanted |= UV_PRIORITIZED;
 	watch_events(client->watch, wanted);
+}
+
+/* Sends what is new until the client's socket is full. */
+static int client_follow_on(struct control_client *client)
+{
+	const struct event_log *log = &client->control->manager->events;
+	int rc = 0;
+
+	while (!rc && event_follows_behind(&client->follower, &client->server,
+					   log)) {
+		event_follow_on(&client->follower, &client->server, log);
+		rc = client->server.failure ?: client_send(client);
+	}
+	return rc;
+}
+
+static void on_client(void *userdata, int events)
+{
+	struct control_client *client = userdata;
+	int rc;
+
+	/* Answers go out before the client's end is read, which closes. */
+	rc = client_send(client) ?: varlink_server_dispatch(&client->server) ?:
+		client_send(client) ?: client_receive(client) ?:
+		client_send(client) ?: client_follow_on(client);
+	/* Gone, or it sends urgent data, which nobody has a use for. */
+	if (rc || events & UV_PRIORITIZED)
+		client_close(client);
+	else
+		client_wait(client);
+}
+
+static void on_news(void *userdata)
+{
+	struct control *control = userdata;
+	struct control_client *client, *next;
+
+	for (client = control->clients; client; client = next) {
+		next = client->next;
+		if (!client->follower.on)
+			continue;
+		if (client_follow_on(client))
+			client_close(client);
+		else
+			client_wait(client);
+	}
 }
 
 /**
@@ -149,7 +189,7 @@ static bool is_in_group(const struct control_client *client, enum group group,
 
 static bool is_idle(const struct control_client *client)
 {
-	return !client->ask &&
+	return !client->ask && !client->follower.on &&
 		now(client->control) - client->used_at >= CONTROL_IDLE_MS;
 }
 
@@ -246,6 +286,12 @@ int control_init(struct control *control, struct manager *manager)
 	int rc;
 
 	*control = (struct control){ .manager = manager };
+	rc = alarm_create(manager->settings.loop, on_news, control,
+			  &manager->news);
+	if (rc) {
+		log_err("cannot start: %s", strerror(-rc));
+		return rc;
+	}
 	rc = listener_open(&control->listener, manager->settings.loop,
 			   manager->control_path, manager->control_gid,
 			   on_connect, control);
@@ -266,5 +312,6 @@ void control_deinit(struct control *control)
 		next = client->next;
 		client_close(client);
 	}
+	alarm_destroy(&control->manager->news);
 	listener_close(&control->listener, control->manager->control_path);
 }

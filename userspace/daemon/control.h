@@ -52,6 +52,7 @@ struct control_ask {
  * @uid:	whose it is
  * @used_at:	loop time at which it called or was answered
  * @ask:	its call that waits for an answer, or NULL
+ * @follower:	whether it follows what guests tell
  */
 struct control_client {
 	struct control_client *next;
@@ -62,6 +63,7 @@ struct control_client {
 	uid_t uid;
 	uint64_t used_at;
 	struct control_ask *ask;
+	struct event_follower follower;
 };
 
 int control_init(struct control *control, struct manager *manager);

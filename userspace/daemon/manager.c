@@ -78,6 +78,18 @@ static int dirs_make(struct manager *manager)
 
 static void on_reaper(void *userdata);
 
+static void on_told(void *userdata, const struct interface_event *event,
+		    uint64_t lost)
+{
+	struct manager *manager = userdata;
+
+	manager->events.lost += lost;
+	if (event)
+		event_log_add(&manager->events, event);
+	if (manager->news)
+		alarm_set(manager->news, 0);
+}
+
 /**
  * manager_init - read the configuration and make the directories
  * @manager:	the caller's storage
@@ -97,6 +109,8 @@ int manager_init(struct manager *manager, const struct manager_args *args,
 	*manager = (struct manager){ .args = args };
 	manager->settings.loop = loop;
 	manager->settings.dir = manager->vm_dir;
+	manager->settings.told = on_told;
+	manager->settings.manager = manager;
 	rc = alarm_create(loop, on_reaper, manager, &manager->settings.reaper);
 	if (rc) {
 		log_err("cannot start: %s", strerror(-rc));
@@ -222,6 +236,8 @@ static int vm_configure(struct manager *manager, const struct conf_vm *want,
 	vm->doomed = false;
 	if (!had || had->wish != want->wish || had->bytes != want->bytes)
 		vm_wish(vm, want->wish, want->bytes);
+	if (vm->grant != want->grant)
+		vm_grant(vm, want->grant);
 	return 0;
 }
 

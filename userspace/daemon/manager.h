@@ -6,6 +6,7 @@
 #define BALLONET_MANAGER_H
 
 #include "conf.h"
+#include "event_log.h"
 #include "vm.h"
 
 #include <limits.h>
@@ -37,6 +38,8 @@ struct manager_args {
  * @control_path: of the control socket
  * @control_gid: group of the control socket, or -1
  * @vms:	in the order in which they came
+ * @events:	what guests have told
+ * @news:	rings when there is more in @events; of the control socket
  */
 struct manager {
 	const struct manager_args *args;
@@ -46,6 +49,8 @@ struct manager {
 	char control_path[SOCK_PATH_MAX];
 	gid_t control_gid;
 	struct vm *vms;
+	struct event_log events;
+	struct alarm *news;
 };
 
 int manager_init(struct manager *manager, const struct manager_args *args,

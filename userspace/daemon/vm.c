@@ -96,6 +96,7 @@ void vm_end(struct vm *vm)
 	vm->restarts = vm->failures = 0;
 	vm->notifier = 0;
 	vm->wish_done = vm->has_stored = false;
+	memset(vm->last, 0, sizeof(vm->last));
 	vm->phase = VM_LISTENING;
 	listener_wait(&vm->listener, true);
 	if (vm->doomed)
@@ -200,6 +201,7 @@ void vm_serve(struct vm *vm)
 	if (rc)
 		log_warn("%s: cannot call back-end %d at %s: %s", vm->name,
 			 (int)vm->pid, vm->control_path, strerror(-rc));
+	follow_open(&vm->follow);
 }
 
 /* Whose notifications count; while adopting, those of who stores first. */
@@ -276,6 +278,7 @@ static void on_process_end(void *userdata, int events)
 	watch_stop(&vm->pid_watch);
 	fd_close(&vm->pidfd);
 	link_close(&vm->link);
+	follow_close(&vm->follow);
 	alarm_clear(vm->alarm);
 	alive = vmm_alive(vm);
 	if (!alive || gave_up) {
@@ -325,6 +328,7 @@ static void backend_start(struct vm *vm)
 		.vm = vm->name,
 		.control_path = vm->control_path,
 		.notify_path = vm->notify_path,
+		.grant = vm->grant,
 		.vmm_fd = vm->vmm_fd,
 		.store = &vm->store,
 	};
@@ -424,6 +428,25 @@ static int path_format(char path[SOCK_PATH_MAX], const struct vm *vm,
 	return len >= SOCK_PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* The back-end tells again what it told before; and it may be its guest's. */
+static void on_told(void *userdata, const struct interface_event *event,
+		    uint64_t lost)
+{
+	struct vm *vm = userdata;
+	struct interface_event *last;
+
+	if (event) {
+		last = &vm->last[event->type];
+		if (strcmp(event->vm, vm->name) || !event->time_us ||
+		    (event->seq == last->seq &&
+		     event->time_us == last->time_us))
+			return;
+		*last = *event;
+		last->vm = vm->name;
+	}
+	vm->settings->told(vm->settings->manager, event, lost);
+}
+
 static int sockets_open(struct vm *vm)
 {
 	const struct vm_settings *s = vm->settings;
@@ -458,6 +481,7 @@ int vm_create(const struct vm_settings *settings, const char *name,
 	if (!vm)
 		return -ENOMEM;
 	vm->settings = settings;
+	vm->grant = true;
 	vm->listener.fd = vm->notify_fd = vm->vmm_fd = -1;
 	vm->eof_fd = vm->pidfd = -1;
 	snprintf(vm->name, sizeof(vm->name), "%s", name);
@@ -465,6 +489,8 @@ int vm_create(const struct vm_settings *settings, const char *name,
 		path_format(vm->control_path, vm, "control") ?:
 		path_format(vm->notify_path, vm, "notify") ?:
 		link_init(&vm->link, settings->loop, vm->control_path) ?:
+		follow_init(&vm->follow, settings->loop, vm->control_path,
+			    on_told, vm) ?:
 		alarm_create(settings->loop, on_alarm, vm, &vm->alarm) ?:
 		alarm_create(settings->loop, vm_wish_alarm, vm,
 			     &vm->wish_alarm) ?:
@@ -497,6 +523,8 @@ void vm_destroy(struct vm *vm)
 	store_clear(&vm->store);
 	if (vm->link.alarm)
 		link_deinit(&vm->link);
+	if (vm->follow.alarm)
+		follow_deinit(&vm->follow);
 	alarm_destroy(&vm->alarm);
 	alarm_destroy(&vm->wish_alarm);
 	free(vm);
@@ -530,14 +558,36 @@ int vm_restart(struct vm *vm)
  */
 json_t *vm_pack(const struct vm *vm, const char *trouble)
 {
+	const struct interface_event *low = &vm->last[INTERFACE_EVENT_SHORT];
+	const struct interface_event *high = &vm->last[INTERFACE_EVENT_PLENTY];
+	const struct interface_event *newer =
+		low->time_us > high->time_us ? low : high;
 	const struct interface_vm out = {
 		.name = vm->name,
 		.state = vm->phase == VM_LISTENING ? INTERFACE_WAITING :
 			INTERFACE_FAILED,
 		.target = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,
 		.operator = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,
+		.wish = vm->last[INTERFACE_EVENT_WISH].value,
 		.reason = trouble,
+		.pressure = newer->time_us ?
+			interface_event_names[newer->type] : NULL,
 	};
 
 	return interface_vm_pack(&out);
+}
+
+/**
+ * vm_events_pack - what a VM's guest told last
+ * @vm:		a VM
+ * @events:	array to which the last Event of each type is added
+ */
+void vm_events_pack(const struct vm *vm, json_t *events)
+{
+	int i;
+
+	for (i = 0; i < INTERFACE_NR_EVENTS; i++)
+		if (vm->last[i].time_us)
+			json_array_append_new(events,
+				interface_event_pack(&vm->last[i]));
 }

@@ -6,6 +6,7 @@
 #define BALLONET_VM_H
 
 #include "conf.h"
+#include "follow.h"
 #include "interface.h"
 #include "link.h"
 #include "listener.h"
@@ -37,6 +38,8 @@ enum vm_phase {
  * @dir:	where the sockets are
  * @gid:	group of the sockets, or -1
  * @reaper:	rings when a doomed VM can be forgotten
+ * @told:	called with what guests tell, as follow_fn
+ * @manager:	for @told
  */
 struct vm_settings {
 	uv_loop_t *loop;
@@ -44,6 +47,8 @@ struct vm_settings {
 	const char *dir;
 	gid_t gid;
 	struct alarm *reaper;
+	follow_fn told;
+	void *manager;
 };
 
 /**
@@ -71,6 +76,8 @@ struct vm_settings {
  * @store:	descriptors kept for the back-end's successor
  * @has_stored:	there was something in @store since the VMM connected
  * @link:	calls to the back-end
+ * @follow:	what the guest tells, from the back-end
+ * @last:	the last event of each type; time_us is 0 if there was none
  * @alarm:	when the phase has lasted long enough
  * @wish_alarm:	when to look again whether @wish can be fulfilled
  * @restarts:	since the VMM connected
@@ -81,6 +88,7 @@ struct vm_settings {
  * @killed:	the end of the back-end is our own doing
  * @wish:	what the balloon is set to when a VMM has connected
  * @wish_bytes:	for @wish
+ * @grant:	the guest's own wishes are granted
  * @wish_done:	nothing is left to do: this VMM's balloon was set, or is what
  *		an operator or a manager before us has made of it
  */
@@ -107,6 +115,8 @@ struct vm {
 	struct store store;
 	bool has_stored;
 	struct link link;
+	struct follow follow;
+	struct interface_event last[INTERFACE_NR_EVENTS];
 	struct alarm *alarm;
 	struct alarm *wish_alarm;
 	unsigned int restarts;
@@ -117,6 +127,7 @@ struct vm {
 	bool killed;
 	enum conf_wish wish;
 	uint64_t wish_bytes;
+	bool grant;
 	bool wish_done;
 };
 
@@ -124,8 +135,10 @@ int vm_create(const struct vm_settings *settings, const char *name,
 	      struct vm **ret_vm);
 void vm_destroy(struct vm *vm);
 void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes);
+void vm_grant(struct vm *vm, bool grant);
 int vm_restart(struct vm *vm);
 json_t *vm_pack(const struct vm *vm, const char *trouble);
+void vm_events_pack(const struct vm *vm, json_t *events);
 
 /* vm_wish.c */
 void vm_wish_apply(struct vm *vm);

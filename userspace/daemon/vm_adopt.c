@@ -97,6 +97,7 @@ static void on_handover(int rc, const struct varlink_reply *reply,
 		 (int)vm->pid, vm->store.nr);
 	vm->wish_done = true;
 	vm_serve(vm);
+	vm_grant(vm, vm->grant);
 }
 
 /**

@@ -99,3 +99,27 @@ void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes)
 	vm->wish_done = false;
 	vm_wish_apply(vm);
 }
+
+static void on_granted(int rc, const struct varlink_reply *reply,
+		       void *userdata)
+{
+	struct vm *vm = userdata;
+
+	if (rc != -ECANCELED && (rc || reply->error))
+		log_warn("%s: back-end %d does not know yet whether to grant wishes: %s",
+			 vm->name, (int)vm->pid,
+			 rc ? strerror(-rc) : reply->error);
+}
+
+/**
+ * vm_grant - shall the guest's own wishes be granted?
+ * @vm:		a VM
+ * @grant:	or only be told of
+ */
+void vm_grant(struct vm *vm, bool grant)
+{
+	vm->grant = grant;
+	if (vm->phase == VM_SERVING || vm->phase == VM_STARTING)
+		link_call(&vm->link, "io.ballonet.Backend.GrantWishes",
+			  json_pack("{s:b}", "grant", grant), on_granted, vm);
+}

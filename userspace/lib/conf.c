@@ -124,6 +124,17 @@ static int set_memory(struct reading *r, const char *value)
 	return set_wish(r, "memory", value, CONF_WISH_MEMORY);
 }
 
+static int set_wishes(struct reading *r, const char *value)
+{
+	bool grant = !strcmp(value, "grant");
+
+	if (!grant && strcmp(value, "report"))
+		return wrong(r, "wishes: '%s': expected grant or report",
+			     value);
+	r->conf->vms[r->vm].grant = grant;
+	return 0;
+}
+
 /* Keys of one group exclude each other in one section of one file. */
 static const struct key {
 	enum section section;
@@ -136,12 +147,13 @@ static const struct key {
 	{ SECTION_MANAGER, "control_group", 2, set_control_group },
 	{ SECTION_VM, "balloon", 3, set_balloon },
 	{ SECTION_VM, "memory", 3, set_memory },
+	{ SECTION_VM, "wishes", 4, set_wishes },
 };
 
 static const char *const section_keys[] = {
 	[SECTION_NONE] = "[manager] or [vm NAME] before the first key",
 	[SECTION_MANAGER] = "backend, vm_group or control_group",
-	[SECTION_VM] = "balloon or memory",
+	[SECTION_VM] = "balloon, memory or wishes",
 };
 
 static int key_set(struct reading *r, const char *name, const char *value)
@@ -156,7 +168,7 @@ static int key_set(struct reading *r, const char *name, const char *value)
 			     section_keys[r->section]);
 	if (r->given & 1u << key->group)
 		return wrong(r, "%s: expected once in a section%s", name,
-			     r->section == SECTION_VM ?
+			     key->group == 3 ?
 			     ", and either balloon or memory" : "");
 	r->given |= 1u << key->group;
 	return key->set(r, value);
@@ -186,7 +198,10 @@ static int vm_find_or_add(struct reading *r, const char *name)
 		if (!vms)
 			return wrong(r, "out of memory");
 		conf->vms = vms;
-		vms[i] = (struct conf_vm){ .wish = CONF_WISH_NONE };
+		vms[i] = (struct conf_vm){
+			.wish = CONF_WISH_NONE,
+			.grant = true,
+		};
 		snprintf(vms[i].name, sizeof(vms[i].name), "%s", name);
 		conf->nr_vms++;
 	}

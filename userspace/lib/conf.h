@@ -26,11 +26,13 @@ enum conf_wish {
  * @name:	of the VM
  * @wish:	what @bytes mean
  * @bytes:	a multiple of 4096
+ * @grant:	the guest's own wishes are granted
  */
 struct conf_vm {
 	char name[INTERFACE_NAME_MAX + 1];
 	enum conf_wish wish;
 	uint64_t bytes;
+	bool grant;
 };
 
 /**

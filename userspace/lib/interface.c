@@ -78,6 +78,11 @@ static const char ballonet_description[] =
 "# What the back-end counted since it started, for debugging and tests.\n"
 "method Counters(vm: string) -> (counters: [string]int)\n"
 "\n"
+"# What guests tell: first what each told last, at once; then, to a call with\n"
+"# \"more\", each event as it comes. Without vm, of all VMs. lost: events that\n"
+"# are not here because the client was slow, or there were too many.\n"
+"method Monitor(vm: ?string) -> (events: []Event, lost: int)\n"
+"\n"
 "# There is no VM of this name.\n"
 "error UnknownVm (vm: string)\n"
 "\n"
@@ -100,7 +105,10 @@ static const char backend_description[] =
 "# Send every descriptor and the state again, to the notification socket of\n"
 "# this path (as systemd's fd store), and use it from now on. The manager\n"
 "# calls this when it was started anew and finds back-ends running.\n"
-"method Handover(notify: string) -> ()\n";
+"method Handover(notify: string) -> ()\n"
+"\n"
+"# Shall a balloon that the guest wishes for be granted, or only be told of?\n"
+"method GrantWishes(grant: bool) -> ()\n";
 
 static const char manager_description[] =
 "# Which VMs there are. io.ballonet is about each of them.\n"
@@ -144,6 +152,11 @@ static const struct varlink_param vm_params[] = {
 	END,
 };
 
+static const struct varlink_param monitor_params[] = {
+	{ "vm", JSON_STRING, true },
+	END,
+};
+
 static const struct varlink_param set_balloon_params[] = {
 	{ "vm", JSON_STRING, false },
 	{ "bytes", JSON_INTEGER, false },
@@ -155,18 +168,26 @@ static const struct varlink_param handover_params[] = {
 	END,
 };
 
+static const struct varlink_param grant_params[] = {
+	{ "grant", JSON_TRUE, false },
+	END,
+};
+
 static const struct varlink_method ballonet_methods[] = {
 	[INTERFACE_LIST] = { "List", NULL, false },
 	[INTERFACE_STATUS] = { "Status", vm_params, false },
 	[INTERFACE_SET_BALLOON] = { "SetBalloon", set_balloon_params, true },
 	[INTERFACE_STATS] = { "Stats", vm_params, false },
 	[INTERFACE_COUNTERS] = { "Counters", vm_params, false },
+	[INTERFACE_MONITOR] = { "Monitor", monitor_params, false },
 };
 _Static_assert(ARRAY_SIZE(ballonet_methods) == INTERFACE_NR_METHODS,
 	       "one signature for each method");
 
 static const struct varlink_method backend_methods[] = {
 	[INTERFACE_BACKEND_HANDOVER] = { "Handover", handover_params, true },
+	[INTERFACE_BACKEND_GRANT_WISHES] = { "GrantWishes", grant_params,
+					     true },
 };
 _Static_assert(ARRAY_SIZE(backend_methods) == INTERFACE_BACKEND_NR_METHODS,
 	       "one signature for each method");

@@ -22,12 +22,14 @@ enum interface_method {
 	INTERFACE_SET_BALLOON,
 	INTERFACE_STATS,
 	INTERFACE_COUNTERS,
+	INTERFACE_MONITOR,
 	INTERFACE_NR_METHODS,
 };
 
 /* Handlers of io.ballonet.Backend, in this order. */
 enum interface_backend_method {
 	INTERFACE_BACKEND_HANDOVER,
+	INTERFACE_BACKEND_GRANT_WISHES,
 	INTERFACE_BACKEND_NR_METHODS,
 };
 

@@ -84,7 +84,8 @@ struct varlink_server;
  *
  * Answers with one of varlink_server_reply() and varlink_server_error(), now
  * or later; until then the connection's further calls wait, because Varlink's
- * answers come in the order of the calls.
+ * answers come in the order of the calls. If varlink_server.more is set, any
+ * number of varlink_server_continue() may come before, and that one never.
  */
 typedef void (*varlink_handler)(struct varlink_server *server,
 				json_t *parameters, void *userdata);
@@ -166,6 +167,7 @@ struct varlink_service {
  * @out:	bytes to send: the caller sends and varlink_buf_consume()s
  * @calling:	a call waits for its answer
  * @oneway:	the waiting call wants no answer
+ * @more:	the waiting call welcomes several answers
  * @dispatching: guards against a recursion by way of the handlers
  * @failure:	negative errno if an answer could not be written
  */
@@ -177,6 +179,7 @@ struct varlink_server {
 	struct varlink_buf out;
 	bool calling;
 	bool oneway;
+	bool more;
 	bool dispatching;
 	int failure;
 };
@@ -190,6 +193,7 @@ int varlink_server_feed(struct varlink_server *server, const void *data,
 int varlink_server_dispatch(struct varlink_server *server);
 bool varlink_server_wants_input(const struct varlink_server *server);
 int varlink_server_reply(struct varlink_server *server, json_t *parameters);
+int varlink_server_continue(struct varlink_server *server, json_t *parameters);
 int varlink_server_error(struct varlink_server *server, const char *error,
 			 json_t *parameters);
 int varlink_server_invalid(struct varlink_server *server,

@@ -11,6 +11,9 @@
  * client that sends without reading is held up in the same way: while more
  * than VARLINK_MESSAGE_MAX bytes of answers wait, nothing is dispatched.
  *
+ * A call that says "more" may get many answers; it waits for ever then, and
+ * ends with the connection.
+ *
  * What is no Varlink at all ends the connection (varlink_server_feed() fails);
  * what is a call that cannot be served is answered with an error.
  */
@@ -208,13 +211,13 @@ static int call_run(struct varlink_server *server, json_t *message)
 	const char *name, *dot;
 	const struct varlink_binding *binding;
 	json_t *none = NULL;
-	bool more;
 
 	name = json_string_value(json_object_get(message, "method"));
 	if (!name || flag_get(message, "oneway", &server->oneway) ||
-	    flag_get(message, "more", &more))
+	    flag_get(message, "more", &server->more))
 		return -EBADMSG;
-	/* Who welcomes several answers is content with one. */
+	/* Who wants no answer gets none, whatever else it says. */
+	server->more &= !server->oneway;
 	server->calling = true;
 	if (!parameters || json_is_null(parameters))
 		parameters = none = json_object();
@@ -353,6 +356,22 @@ int varlink_server_reply(struct varlink_server *server, json_t *parameters)
 	rc = answer(server, json_pack("{s:o}", "parameters", parameters));
 	server->calling = false;
 	return rc;
+}
+
+/**
+ * varlink_server_continue - the call goes on, and this is one of its answers
+ * @server:	a connection whose call waits and welcomes more answers
+ * @parameters:	what it returns; its reference is taken
+ *
+ * A client that does not read is for the caller to look after: nothing limits
+ * what waits in varlink_server.out.
+ *
+ * Return: as varlink_server_reply().
+ */
+int varlink_server_continue(struct varlink_server *server, json_t *parameters)
+{
+	return answer(server, json_pack("{s:o,s:b}", "parameters", parameters,
+					"continues", 1));
 }
 
 /**
