@@ -240,6 +240,18 @@ test_a_held_stats_buffer_is_handed_back() {
 	END
 }
 
+test_statistics_have_names_and_unknown_ones_are_left_out() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		start
+		stats 0xf003:1 0xf004:2 0xf005:3 0xf006:4 0xf007:5 0xf008:6 0xf009:7 0xf00a:0xffffffffffffffff 0xf00b:9 0xefff:10 0xffff:11
+		call CTL io.ballonet.Stats {"vm":"vm"}
+		expect "stats":{"refault_file":1,"refault_anon":2,"active_file":3,"inactive_file":4,"active_anon":5,"inactive_anon":6,"swap_free":7,"reliefs":9}
+	END
+}
+
 test_calls_behind_one_that_waits_are_answered() {
 	with_backend <<-'END'
 		ram 64M

@@ -10,7 +10,8 @@ CTL=$BIN/ballonetctl
 SOCK=$WORK/control
 
 # What the false manager runs for each client: the Nth call gets the Nth line of
-# $WORK/answers, and the last line again from then on.
+# $WORK/answers, and the last line again from then on. "last ANSWER" is followed
+# by the end of the connection.
 cat >"$WORK/answer" <<'END'
 #!/bin/bash
 while IFS= read -r -d '' call; do
@@ -20,6 +21,7 @@ while IFS= read -r -d '' call; do
 	case $line in
 	silence) sleep 30 ;;
 	close)	exit ;;
+	"last "*) printf '%s\0' "${line#last }"; exit ;;
 	*)	printf '%s\0' "$line" ;;
 	esac
 done
@@ -74,7 +76,8 @@ test_help_lists_commands_sizes_and_exit_codes() {
 
 	ctl 0 --help
 	for word in 'list ' 'status VM' 'set VM SIZE' 'set VM --balloon=SIZE' \
-		'stats VM' 'counters VM' 'add VM' 'remove VM' 'restart VM' \
+		'stats VM' 'counters VM' 'events \[VM\]' 'add VM' \
+		'remove VM' 'restart VM' \
 		'reload' 'powers of 1024' 'Exit codes' '3  --wait'; do
 		shown "$word"
 	done
@@ -107,6 +110,9 @@ test_wrong_usage_exits_with_2_and_asks_nobody() {
 	set web-1 --balloon
 	status web-1 --wait
 	list --balloon=1G
+	status web-1 --last
+	events web-1 db
+	events --wait
 	set web-1 --balloon=1G --wait=soon
 	set web-1 --balloon=1G --wait=-1
 	set web-1 --balloon=1G --wait=nan
@@ -271,6 +277,46 @@ test_stats_and_counters_are_names_and_numbers() {
 	shown '^kicks +4$'
 	ctl 0 --json counters web-1
 	eq "$(jq .kicks "$WORK/out")" 4 "kicks"
+}
+
+# news CONTINUES LOST EVENT... - an answer of Monitor; an event is VM TYPE VALUE
+news() {
+	local continues=$1 lost=$2
+	shift 2
+	jq -nc --argjson c "$continues" --argjson l "$lost" '{parameters: {
+		events: [$ARGS.positional | range(0; length; 3) as $i |
+			{vm: .[$i], type: .[$i + 1],
+			value: (.[$i + 2] | tonumber), seq: 0,
+			time_us: 1795305600123456}],
+		lost: $l}} + if $c then {continues: true} else {} end' \
+		--args "$@"
+}
+
+test_events_are_a_line_each() {
+	answers "$(news false 0 web-1 short 1048576 db later 1 db wish 4096)"
+	TZ=UTC ctl 0 events
+	shown '^2026-11-22 00:00:00\.123 web-1 +short +1 MiB 1048576$'
+	shown '^2026-11-22 00:00:00\.123 db +wish +4 KiB 4096$'
+	eq "$(wc -l <"$WORK/out")" 2 "lines"
+	eq "$(jq -c '[.more, .parameters]' "$WORK/calls")" '[true,{}]' "call"
+	ctl 0 --json events web-1
+	eq "$(jq -r .type "$WORK/out" | paste -sd' ')" "short later wish" types
+	eq "$(jq -r .parameters.vm "$WORK/calls")" web-1 "the VM asked for"
+	ctl 0 events --last
+	eq "$(jq .more "$WORK/calls")" null "more"
+}
+
+test_events_that_were_lost_are_told() {
+	answers "$(news false 7)"
+	ctl 0 events
+	said "7 events were lost"
+}
+
+test_events_end_with_5_when_the_manager_does() {
+	answers "last $(news true 0 web-1 floor 4096)"
+	ctl 5 events
+	shown 'web-1 +floor'
+	said "no answer: Connection reset by peer"
 }
 
 test_what_is_no_answer_exits_with_5() {

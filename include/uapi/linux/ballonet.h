@@ -195,8 +195,8 @@ struct ballonet_response {
  * not come back keeps the newest value of each type, and sends it when one
  * does.
  *
- * The device ignores a buffer that is shorter than this structure or holds a
- * type, reserved field or value that is not allowed.
+ * The device ignores a buffer of another length than this structure's, or one
+ * that holds a type, reserved field or value that is not allowed.
  */
 struct ballonet_event {
 	__le16 type;
