@@ -163,7 +163,7 @@ test_a_reset_forgets_and_a_pause_does_not() {
 		start
 		$STATUS
 		expect "target":0,"operator":0,"wish":0,
-		expect "events":[]
+		expect "events":[{"vm":"vm","type":"reset","value":0,"seq":0,
 		event $floor 1 4096
 		$COUNTERS
 		expect "events":4,"events_bad":0,"events_unknown":0,"events_dropped":0,"events_missed":0

@@ -234,8 +234,22 @@ test_news_take_milliseconds() {
 	at_most "$median" 20000 "us"
 }
 
+test_a_guest_that_starts_again_is_told() {
+	tell a stop
+	tell a reset
+	tell a start
+	event a short 0 4096
+	within 5 heard all "a reset 0,a short 0"
+	eq "$(ctl --json events --last a | jq -r .type | paste -sd' ')" \
+		"reset short" "last events"
+	eq "$(status a wish)" 0 "wish"
+}
+
 test_a_guest_that_is_gone_leaves_no_wish() {
+	event a wish 1 8M
+	within 5 heard all "a wish 1"
 	leave a
+	within 5 heard all "a wish 1,a reset 0"
 	eq "$(status a wish)" 0 "wish"
 	eq "$(ctl --json events --last a)" '' "events"
 	leave b

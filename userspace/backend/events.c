@@ -41,7 +41,7 @@ static enum interface_event_type type_of(const struct ballonet_event *ev)
 {
 	unsigned int i;
 
-	for (i = 0; i < INTERFACE_NR_EVENTS; i++)
+	for (i = INTERFACE_EVENT_SHORT; i < INTERFACE_NR_EVENTS; i++)
 		if (wire_types[i] == le16toh(ev->type))
 			break;
 	return i;
@@ -190,13 +190,25 @@ int events_serve(struct backend *b, struct ring *ring,
  */
 void events_forget(struct backend *b)
 {
-	pthread_mutex_lock(&b->info);
-	memset(&b->state->events[!b->state->events_now], 0,
-	       sizeof(b->state->events[0]));
-	atomic_signal_fence(memory_order_seq_cst);
-	b->state->events_now = !b->state->events_now;
-	pthread_mutex_unlock(&b->info);
+	struct state *s = b->state;
+	const struct interface_event reset = {
+		.vm = b->name,
+		.type = INTERFACE_EVENT_RESET,
+		.time_us = now_real_us(),
+	};
+
 	b->again = false;
+	if (!s->events[s->events_now].has_seq)
+		return;
+	pthread_mutex_lock(&b->info);
+	s->events[!s->events_now] = (struct state_events){
+		.last[INTERFACE_EVENT_RESET].time_us = reset.time_us,
+	};
+	atomic_signal_fence(memory_order_seq_cst);
+	s->events_now = !s->events_now;
+	event_log_add(&b->news, &reset);
+	pthread_mutex_unlock(&b->info);
+	event_signal(b->wake_main);
 }
 
 /**

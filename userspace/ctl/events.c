@@ -12,10 +12,12 @@ static void event_line(const struct interface_event *event)
 {
 	char time[CTL_TIME_MAX], size[SIZE_TEXT_MAX];
 
-	printf("%s %-20s %-6s %11s %" PRIu64 "\n",
-	       ctl_time_text(event->time_us, time), event->vm,
-	       interface_event_names[event->type],
-	       size_format(event->value, size), event->value);
+	printf("%s %-20s %-6s", ctl_time_text(event->time_us, time), event->vm,
+	       interface_event_names[event->type]);
+	if (event->type != INTERFACE_EVENT_RESET)
+		printf(" %11s %" PRIu64, size_format(event->value, size),
+		       event->value);
+	putchar('\n');
 }
 
 static void events_show(const struct ctl *ctl,

@@ -120,7 +120,8 @@ static void event_lines(json_t *events)
 	size_t i;
 
 	json_array_foreach(events, i, json) {
-		if (interface_event_unpack(json, &event))
+		if (interface_event_unpack(json, &event) ||
+		    event.type == INTERFACE_EVENT_RESET)
 			continue;
 		snprintf(name, sizeof(name), "last %s",
 			 interface_event_names[event.type]);

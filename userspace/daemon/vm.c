@@ -36,6 +36,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A back-end is ready within some ten milliseconds. */
@@ -81,6 +82,33 @@ void vm_vmm_unwatch(struct vm *vm)
 	fd_close(&vm->vmm_fd);
 }
 
+static bool has_told(const struct vm *vm)
+{
+	int i;
+
+	for (i = INTERFACE_EVENT_RESET + 1; i < INTERFACE_NR_EVENTS; i++)
+		if (vm->last[i].time_us)
+			return true;
+	return false;
+}
+
+/* The guest is gone; those who follow it hear of it. */
+static void events_forget(struct vm *vm)
+{
+	struct interface_event reset = {
+		.vm = vm->name,
+		.type = INTERFACE_EVENT_RESET,
+	};
+	struct timespec now;
+
+	if (has_told(vm)) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		reset.time_us = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+		vm->settings->told(vm->settings->manager, &reset, 0);
+	}
+	memset(vm->last, 0, sizeof(vm->last));
+}
+
 /**
  * vm_end - VMM and back-end have gone: listen again
  * @vm:		a VM
@@ -96,7 +124,7 @@ void vm_end(struct vm *vm)
 	vm->restarts = vm->failures = 0;
 	vm->notifier = 0;
 	vm->wish_done = vm->has_stored = false;
-	memset(vm->last, 0, sizeof(vm->last));
+	events_forget(vm);
 	vm->phase = VM_LISTENING;
 	listener_wait(&vm->listener, true);
 	if (vm->doomed)
@@ -441,6 +469,9 @@ static void on_told(void *userdata, const struct interface_event *event,
 		    (event->seq == last->seq &&
 		     event->time_us == last->time_us))
 			return;
+		/* That one comes before what the next driver tells. */
+		if (event->type == INTERFACE_EVENT_RESET)
+			memset(vm->last, 0, sizeof(vm->last));
 		*last = *event;
 		last->vm = vm->name;
 	}

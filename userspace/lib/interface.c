@@ -51,9 +51,10 @@ static const char ballonet_description[] =
 "# is available to it. wish: value is the balloon that it wishes for. floor:\n"
 "# it gives no more, since it would have less than it keeps for itself; value\n"
 "# is what is missing to the target.\n"
+"# reset: the driver that told the events before is gone, and its wish with it.\n"
 "# seq: the driver's count of its events. time_us: when the host got it, since\n"
 "# the epoch.\n"
-"type EventType (short, plenty, wish, floor)\n"
+"type EventType (reset, short, plenty, wish, floor)\n"
 "type Event (\n"
 "  vm: string,\n"
 "  type: EventType,\n"
@@ -232,6 +233,7 @@ const char *const interface_state_names[INTERFACE_NR_STATES] = {
 };
 
 const char *const interface_event_names[INTERFACE_NR_EVENTS] = {
+	[INTERFACE_EVENT_RESET] = "reset",
 	[INTERFACE_EVENT_SHORT] = "short",
 	[INTERFACE_EVENT_PLENTY] = "plenty",
 	[INTERFACE_EVENT_WISH] = "wish",

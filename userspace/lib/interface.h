@@ -65,8 +65,12 @@ enum interface_state {
 
 extern const char *const interface_state_names[INTERFACE_NR_STATES];
 
-/* What a guest's driver tells, in the order in which it is shown. */
+/*
+ * What a guest's driver tells, in the order in which it is shown; the first one
+ * is the host's.
+ */
 enum interface_event_type {
+	INTERFACE_EVENT_RESET,
 	INTERFACE_EVENT_SHORT,
 	INTERFACE_EVENT_PLENTY,
 	INTERFACE_EVENT_WISH,
