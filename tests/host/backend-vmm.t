@@ -688,10 +688,10 @@ test_bad_socket_paths_are_named() {
 
 	long=$WORK/$(printf '%0120d' 0)
 	path_error "$WORK/none/s" "socket $WORK/none/s: No such file or directory"
-	path_error "$long" "path of ${#long} bytes, limit 1 to 107"
+	path_error "$long" "socket $long: path is empty or too long, limit 107"
 	: >"$WORK/file"
-	path_error "$WORK/file" "there is something else of this name"
-	path_error "" "limit 1 to 107"
+	path_error "$WORK/file" "exists and is no socket"
+	path_error "" "path is empty or too long"
 }
 
 test_privileges_are_given_up() {

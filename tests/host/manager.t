@@ -91,7 +91,7 @@ test_too_long_a_socket_path_names_the_limit() {
 	background $!
 	within 5 test -S "$WORK/$long/control"
 	CONTROL=$WORK/$long/control ctl_fails 1 \
-		"path is too long, limit 107 bytes" add "$long"
+		"path is empty or too long, limit 107 bytes" add "$long"
 	kill $!
 	wait $!
 }

@@ -16,12 +16,13 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "interface.h"
-#include "listen.h"
 #include "log.h"
+#include "sock.h"
 
 /* The sanitizers need system calls of their own. */
 #ifdef __SANITIZE_ADDRESS__
@@ -314,6 +315,20 @@ static void backend_init(struct backend *b, const struct options *o)
 	pthread_mutex_init(&b->run, NULL);
 	pthread_mutex_init(&b->info, NULL);
 	pthread_cond_init(&b->resumed, NULL);
+}
+
+/* Who may connect is for the umask to say, as usual. */
+static int listen_at(const char *path, struct fault *ret_fault)
+{
+	mode_t mask = umask(0);
+	int fd, ret;
+
+	umask(mask);
+	ret = sock_bind(path, SOCK_STREAM, 0777 & ~mask, -1, &fd);
+	if (ret)
+		return fault_set(ret_fault, ret, "socket %s: %s", path,
+				 sock_bind_error(ret));
+	return fd;
 }
 
 /* Opens what the command line says and the predecessor did not leave. */

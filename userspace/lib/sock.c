@@ -12,7 +12,8 @@ static int addr_init(struct sockaddr_un *addr, const char *path)
 {
 	size_t len = strlen(path);
 
-	if (len >= sizeof(addr->sun_path))
+	/* An empty one would be a name that the kernel chooses. */
+	if (!len || len >= sizeof(addr->sun_path))
 		return -ENAMETOOLONG;
 	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(addr->sun_path, path, len);
@@ -133,7 +134,7 @@ const char *sock_bind_error(int rc)
 {
 	switch (rc) {
 	case -ENAMETOOLONG:
-		return "path is too long, limit 107 bytes";
+		return "path is empty or too long, limit 107 bytes";
 	case -EADDRINUSE:
 		return "in use by another process";
 	case -EEXIST:
