@@ -35,10 +35,7 @@ $(GUESTS): guest-%: module-%
 
 # Another make, since setup may bring what reading the makefiles needs.
 run_suites = $(MAKE) --no-print-directory $(sort $(foreach s,$(1),$(needs_$(s)))) && \
-	$(if $(filter uml,$(1)),$(run_with_coverage),$(run_tests))
-run_tests = BALLONET_PREPARED=1 tests/run $(1)
-run_with_coverage = tests/tools/coverage reset && \
-	{ $(run_tests); rc=$$?; tests/tools/coverage report; exit $$rc; }
+	BALLONET_PREPARED=1 tests/run $(1)
 
 test: setup ## run all tests
 	@$(call run_suites,$(SUITES))

@@ -35,7 +35,7 @@
 struct load {
 	uint64_t *words;
 	size_t pages;
-	unsigned int part;	/* one page of so many is in use, a power of 2 */
+	unsigned int part;	/* one page in so many is in use: 1, 2, 4 */
 	uint64_t round;
 };
 
