@@ -50,8 +50,9 @@ BACKEND_SRC := $(wildcard $(US)/backend/*.c)
 DAEMON_SRC := $(wildcard $(US)/daemon/*.c)
 CTL_SRC := $(wildcard $(US)/ctl/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
-# Helpers of the tests: each is one program of one file.
-HOST_SRC := $(wildcard tests/host/*.c tests/uml/*.c)
+# Helpers of the tests: each is one program of one file, but the fake VMM.
+VMM_SRC := $(wildcard tests/host/vmm/*.c)
+HOST_SRC := $(wildcard tests/host/*.c tests/uml/*.c) $(VMM_SRC)
 
 obj = $(patsubst %.c,$(U)/obj/%.o,$(1))
 LIBBALLONET := $(U)/lib/libballonet.a
@@ -61,6 +62,7 @@ US_BIN := $(if $(BACKEND_SRC),$(U)/bin/vhost-user-balloon) \
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(U)/unit/%)
 HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
 UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
+VMM_BIN := $(U)/tests/vmm
 MAN_SRC := $(wildcard $(US)/man/*.scd)
 MAN := $(MAN_SRC:$(US)/man/%.scd=$(B)/man/%)
 US_JSON := $(B)/share/50-ballonet.json
@@ -70,7 +72,7 @@ US_UNIT := $(B)/share/ballonetd.service
 programs: $(US_BIN) ## build the programs of the host into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
-host-helpers: $(HOST_BIN) $(UML_BIN)
+host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN)
 man: $(MAN)
 
 # Changed flags rebuild everything; changed paths, what they are compiled into.
@@ -117,6 +119,8 @@ $(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
 	$(call us_link,$(UNIT_PKGS))
 # Deliberately without the library: a second reading of the standards.
 $(HOST_BIN): $(U)/tests/%: $(U)/obj/tests/host/%.o
+	$(call us_link,)
+$(VMM_BIN): $(call obj,$(VMM_SRC))
 	$(call us_link,)
 $(UML_BIN): $(U)/tests/%: $(U)/obj/tests/uml/%.o
 	$(call us_link,)
