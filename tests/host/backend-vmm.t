@@ -70,7 +70,7 @@ le() {
 }
 
 test_wrong_memory_regions_end_the_connection() {
-	# SET_MEM_TABLE with the RAM's own descriptor: "table" in vmm.c
+	# SET_MEM_TABLE with the RAM's own descriptor: "table" in vmm/
 	ends "table 0 0x100 0 0" "empty or not aligned to pages"
 	ends "table 0 0 0 0" "empty or not aligned to pages"
 	ends "table 0 0x8000000 0 0" "ends at byte 134217728 of its file"

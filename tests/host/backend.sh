@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# What the tests of the back-end share: the fake VMM (vmm.c) with a script on
+# What the tests of the back-end share: the fake VMM (vmm/) with a script on
 # its standard input, against the real program.
 
 TOOLS=$TOP/build/tests
