@@ -21,7 +21,8 @@
  * A request is over when its shell has ended; what the command left in the
  * background lives on, its later output is dropped. After SECONDS the shell's
  * process group is killed and the status is 124. Nothing else is ever written
- * to the line.
+ * to the line. Empty lines mean nothing: a guest that sleeps can be woken with
+ * one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -225,6 +226,8 @@ int main(int argc, char **argv)
 		int status;
 
 		read_line(buf, sizeof(buf));
+		if (!buf[0])
+			continue;
 		if (sscanf(buf, "%u %u", &seconds, &len) != 2 ||
 		    len > COMMAND_MAX)
 			die("malformed request");

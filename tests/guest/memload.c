@@ -12,12 +12,16 @@
  *				new data; fails if a byte differs
  *	memload drop		end the filler and free its memory
  *
+ * touch, fill and holes take the number of a NUMA node as one more word: all
+ * memory is of that node.
+ *
  * Every word of a page depends on the page, its place in it and the round, so
  * that a page lost, zeroed, swapped with another or set back to an earlier
  * state is found.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mempolicy.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +29,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PAGE_SIZE	4096UL
@@ -231,8 +236,20 @@ static int touch(const char *mib)
 	return 0;
 }
 
+/* Nothing this program allocates from now on is of another node. */
+static int bind_to_node(const char *node)
+{
+	unsigned long mask = 1UL << strtoul(node, NULL, 10);
+
+	if (syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 8 * sizeof(mask)))
+		return fail("set_mempolicy");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 4 && bind_to_node(argv[--argc]))
+		return 1;
 	if (argc == 3 && !strcmp(argv[1], "touch"))
 		return touch(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "fill"))
@@ -243,6 +260,7 @@ int main(int argc, char **argv)
 			  !strcmp(argv[1], "thin") ||
 			  !strcmp(argv[1], "drop")))
 		return ask_filler(argv[1]);
-	fprintf(stderr, "usage: memload touch|fill|holes MIB | thin | check | drop\n");
+	fprintf(stderr,
+		"usage: memload touch|fill|holes MIB [NODE] | thin | check | drop\n");
 	return 2;
 }

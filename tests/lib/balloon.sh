@@ -45,6 +45,12 @@ meminfo() {
 		cut -d' ' -f1) * 1024))
 }
 
+# free_bytes NAME - in the guest; what a processor has put aside is free too
+free_bytes() {
+	echo $(($(meminfo "$1" MemFree) + 4096 * $(guest "$1" \
+		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
+}
+
 # driver_load NAME ballonet|virtio_balloon - unload with rmmod
 driver_load() {
 	case $2 in

@@ -10,7 +10,7 @@ GUEST_BOOT_LIMIT=${GUEST_BOOT_LIMIT:-90}	# seconds; TCG on a busy machine
 GUEST_COMMAND_LIMIT=60				# seconds
 
 declare -A guest_pids guest_in guest_out guest_qmp_in guest_qmp_out
-declare -A guest_ram guest_tmp guest_kernel backend_pids
+declare -A guest_ram guest_tmp guest_kernel guest_asked backend_pids
 
 # Found in a kernel's log, any of these is a failure.
 GUEST_LOG_BAD='WARNING:|BUG:|BUG |Oops|Call Trace|Kernel panic|KASAN|UBSAN'
@@ -208,19 +208,32 @@ guest_start() {
 
 # guest NAME CMD... - run a shell command in the guest, with its output and status
 guest() {
-	local name=$1 limit=$GUEST_COMMAND_LIMIT cmd
+	guest_ask "$@"
+	guest_answer "$1" $((GUEST_COMMAND_LIMIT + 30))
+}
+
+# guest_ask NAME CMD... - have it run, and do not wait for its end
+guest_ask() {
+	local name=$1 cmd
 	shift
 	cmd=$*
-	printf '%d %d\n%s' "$limit" "${#cmd}" "$cmd" >&"${guest_in[$name]}"
-	while read_line "${guest_out[$name]}" "${guest_pids[$name]}" \
-		$((limit + 30)); do
+	guest_asked[$name]=$cmd
+	printf '%d %d\n%s' "$GUEST_COMMAND_LIMIT" "${#cmd}" "$cmd" \
+		>&"${guest_in[$name]}"
+}
+
+# guest_answer NAME SECONDS - output and status of what it was asked
+guest_answer() {
+	local name=$1
+
+	while read_line "${guest_out[$name]}" "${guest_pids[$name]}" "$2"; do
 		case $REPLY in
 		'|'*)	printf '%s\n' "${REPLY#?}" ;;
 		+*)	printf '%s' "${REPLY#?}" ;;
 		=*)	return "${REPLY#?}" ;;
 		esac
 	done
-	fail "guest $name does not answer: $cmd"
+	fail "guest $name does not answer: ${guest_asked[$name]}"
 	return 125
 }
 

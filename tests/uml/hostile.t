@@ -51,12 +51,6 @@ count() {
 	liar count "$1"
 }
 
-# free_bytes - in the guest; what a processor has put aside is free too
-free_bytes() {
-	echo $(($(meminfo vm MemFree) + 4096 * $(guest vm \
-		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
-}
-
 count_at_least() {
 	[ "$(count "$1")" -ge "$2" ]
 }
@@ -78,7 +72,7 @@ guest_meets_liar() {
 	check guest vm 'insmod /lib/ballonet.ko && rmmod ballonet'
 	log_seen=$(wc -l <"$WORK/vm.log")
 	total=$(meminfo vm MemTotal)
-	free=$(free_bytes)
+	free=$(free_bytes vm)
 }
 
 guest_leaves() {
@@ -121,7 +115,7 @@ unload() {
 	echo "unloaded in $ms ms"
 	at_most $ms 9000 "ms to unload"
 	eq "$(meminfo vm MemTotal)" "$total" MemTotal
-	at_least "$(free_bytes)" $((free - SLACK)) "free memory"
+	at_least "$(free_bytes vm)" $((free - SLACK)) "free memory"
 	check guest vm memload check
 }
 
@@ -273,7 +267,7 @@ nothing_done() {
 
 	inflate_with refused "$@"
 	eq "$(knob vm actual)" 0 actual
-	at_least "$(free_bytes)" $((free - SLACK)) "free memory"
+	at_least "$(free_bytes vm)" $((free - SLACK)) "free memory"
 	asked=$(count in)
 	sleep 2
 	at_most "$(count in)" $((asked + most)) requests
@@ -297,7 +291,7 @@ test_of_an_inflate_that_fails_the_rest_comes_back() {
 	tell lie in status=99 done=1
 	tell target 48
 	within 5 count_at_least in 2
-	at_least $(($(free_bytes) + $(knob vm actual))) $((free - SLACK)) \
+	at_least $(($(free_bytes vm) + $(knob vm actual))) $((free - SLACK)) \
 		"free memory and balloon"
 	after_a_lie
 }
@@ -339,7 +333,7 @@ test_of_a_deflate_that_fails_what_is_done_comes_back() {
 	tell lie out status=$IO done=2048
 	tell target 16
 	within 20 eval '[ "$(knob vm actual)" -lt '$((60 * MIB))' ]'
-	at_least $(($(free_bytes) + $(knob vm actual))) $((free - SLACK)) \
+	at_least $(($(free_bytes vm) + $(knob vm actual))) $((free - SLACK)) \
 		"free memory and balloon"
 	after_a_lie
 }
