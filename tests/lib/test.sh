@@ -109,7 +109,8 @@ run_tests() {
 	while read -r name; do
 		name=${name#test_}
 		run_test "${name//_/ }" "test_$name"
-	done < <(shopt -s extdebug; declare -F $(compgen -A function test_ || echo none) |
+	done < <(shopt -s extdebug; declare -F \
+		$(compgen -A function test_ || echo none) |
 		sort -k2,2n | sed 's/ .*//')
 	echo "1..$tests_run"
 	[ $tests_failed -eq 0 ]
