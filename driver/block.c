@@ -55,7 +55,8 @@ struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
 	struct page *page;
 	unsigned int i;
 
-	page = order ? alloc_pages(GFP_BLOCK, order) : ballonet_frame_take();
+	page = order ? ballonet_node_alloc(bal, GFP_BLOCK, order) :
+		       ballonet_frame_take(bal);
 	ballonet_count(bal, (order ? BALLONET_C_TAKE_HUGE :
 				     BALLONET_C_TAKE_SMALL) + !page, 1);
 	if (!page)

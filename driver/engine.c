@@ -86,7 +86,7 @@ static void hold(struct ballonet *bal, struct page *page)
 		ballonet_frame_hold(bal, page);
 	spin_lock_irqsave(&bal->lock, flags);
 	if (huge)
-		list_add(&page->lru, &bal->held);
+		list_add(&page->lru, &bal->nodes[page_to_nid(page)].held);
 	bal->held_blocks[huge ? 0 : 1]++;
 	spin_unlock_irqrestore(&bal->lock, flags);
 }
@@ -363,11 +363,12 @@ static enum ballonet_state inflate(struct ballonet *bal, u64 need)
 
 static struct page *unhold_huge(struct ballonet *bal)
 {
+	struct list_head *held = ballonet_node_held(bal);
 	struct page *page;
 	unsigned long flags;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	page = list_first_entry_or_null(&bal->held, struct page, lru);
+	page = list_first_entry_or_null(held, struct page, lru);
 	if (page) {
 		list_del(&page->lru);
 		bal->held_blocks[0]--;
@@ -557,7 +558,6 @@ void ballonet_engine_init(struct ballonet *bal)
 {
 	INIT_DELAYED_WORK(&bal->engine, engine_work);
 	init_waitqueue_head(&bal->answer_wq);
-	INIT_LIST_HEAD(&bal->held);
 	ballonet_frames_init(bal);
 	bal->ceiling = U64_MAX;
 	bal->retry_ms = RETRY_MIN_MS;

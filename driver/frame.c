@@ -23,6 +23,7 @@
 
 /**
  * ballonet_frame_take() - take a free frame out of the guest's use
+ * @bal:	the balloon
  *
  * Reclaims a little if it must, but dips into no reserves and makes nothing be
  * killed.
@@ -30,9 +31,11 @@
  * Context: may sleep.
  * Return: a page, or NULL.
  */
-struct page *ballonet_frame_take(void)
+struct page *ballonet_frame_take(struct ballonet *bal)
 {
-	return balloon_page_alloc();
+	/* As balloon_page_alloc() does, which knows no nodes. */
+	return ballonet_node_alloc(bal, BALLONET_GFP_FRAME | __GFP_NOMEMALLOC |
+					__GFP_NORETRY | __GFP_NOWARN, 0);
 }
 
 /**

@@ -171,6 +171,16 @@ struct ballonet_stat {
 #define BALLONET_MAX_STATS	24
 
 /**
+ * struct ballonet_node - a NUMA node
+ * @held:	huge blocks of it with the host. ballonet.lock
+ * @credit:	frames until it is its turn to be taken from. Engine
+ */
+struct ballonet_node {
+	struct list_head held;
+	long credit;
+};
+
+/**
  * struct ballonet - one balloon device
  * @vdev:	the device
  * @wq:		runs @engine and @stats_work; freezable, with a rescuer
@@ -199,13 +209,14 @@ struct ballonet_stat {
  * @target:	frames wished for through sysfs. Written whole
  * @floor:	frames of available memory that inflating leaves the guest.
  *		Written whole
+ * @preferred:	node to take from, or NUMA_NO_NODE. Written whole
  * @lock:	protects the members below
  * @ceiling:	frames at most, until @ceiling_until
  * @ceiling_until: jiffies; no ceiling if @ceiling is U64_MAX
  * @pause_ms:	how long a ceiling stays
  * @relieved:	jiffies when a ceiling was last set
- * @held:	huge blocks with the host
- * @held_blocks: [0] in @held, [1] in @frames
+ * @nodes:	nr_node_ids of them
+ * @held_blocks: [0] in @nodes, [1] in @frames
  * @unanswered:	moved frames that the host owes an answer for
  * @given:	frames that went back to the guest, ever
  * @state:	for sysfs
@@ -252,13 +263,14 @@ struct ballonet {
 
 	u64 target;
 	u64 floor;
+	int preferred;
 
 	spinlock_t lock;
 	u64 ceiling;
 	unsigned long ceiling_until;
 	unsigned int pause_ms;
 	unsigned long relieved;
-	struct list_head held;
+	struct ballonet_node *nodes;
 	u64 held_blocks[2];
 	unsigned int unanswered;
 	u64 given;
@@ -287,12 +299,20 @@ void ballonet_block_split(struct ballonet *bal, struct page *page,
 /* frame.c */
 void ballonet_frames_init(struct ballonet *bal);
 void ballonet_frames_settle(struct ballonet *bal);
-struct page *ballonet_frame_take(void);
+struct page *ballonet_frame_take(struct ballonet *bal);
 void ballonet_frame_give(struct page *page);
 void ballonet_frame_hold(struct ballonet *bal, struct page *page);
 struct page *ballonet_frame_unhold(struct ballonet *bal);
 void ballonet_frame_answered(struct ballonet *bal, struct ballonet_queue *q,
 			     struct ballonet_rq *rq, int rc);
+
+/* node.c */
+int ballonet_nodes_init(struct ballonet *bal);
+void ballonet_nodes_deinit(struct ballonet *bal);
+bool ballonet_node_exists(int nid);
+struct page *ballonet_node_alloc(struct ballonet *bal, gfp_t gfp,
+				 unsigned int order);
+struct list_head *ballonet_node_held(struct ballonet *bal);
 
 /* request.c */
 int ballonet_queue_init(struct ballonet *bal, struct ballonet_queue *q,

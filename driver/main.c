@@ -196,6 +196,7 @@ static void ballonet_free(struct ballonet *bal)
 	if (bal->wq)
 		destroy_workqueue(bal->wq);
 	kfree(bal->stats);
+	ballonet_nodes_deinit(bal);
 	ballonet_counters_deinit(bal);
 	kfree(bal);
 }
@@ -217,6 +218,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	bal->wq = alloc_workqueue("ballonet", WQ_UNBOUND | WQ_FREEZABLE |
 				  WQ_MEM_RECLAIM, 0);
 	if (bal->stats && bal->wq && !ballonet_counters_init(bal) &&
+	    !ballonet_nodes_init(bal) &&
 	    !ballonet_queue_init(bal, &bal->inflateq, BALLONET_REQ_INFLATE) &&
 	    !ballonet_queue_init(bal, &bal->deflateq, BALLONET_REQ_DEFLATE))
 		return bal;

@@ -83,6 +83,29 @@ static ssize_t floor_store(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RW(floor);
 
+static ssize_t node_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	int nid = READ_ONCE(to_ballonet(dev)->preferred);
+
+	return nid == NUMA_NO_NODE ? sysfs_emit(buf, "any\n") :
+				     sysfs_emit(buf, "%d\n", nid);
+}
+
+static ssize_t node_store(struct device *dev, struct device_attribute *attr,
+			  const char *buf, size_t count)
+{
+	int nid;
+
+	if (sysfs_streq(buf, "any"))
+		nid = NUMA_NO_NODE;
+	else if (kstrtoint(buf, 10, &nid) || !ballonet_node_exists(nid))
+		return -EINVAL;
+	WRITE_ONCE(to_ballonet(dev)->preferred, nid);
+	return count;
+}
+static DEVICE_ATTR_RW(node);
+
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
@@ -109,6 +132,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_host_target.attr,
 	&dev_attr_actual.attr,
 	&dev_attr_floor.attr,
+	&dev_attr_node.attr,
 	&dev_attr_state.attr,
 	NULL
 };

@@ -69,6 +69,17 @@ ram_object() {
 	esac
 }
 
+# nodes_args NODES MIB - QEMU's arguments for RAM on several nodes, as much on
+# each; processors are of the first
+nodes_args() {
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		echo "-object memory-backend-memfd,id=ram$i,share=on,size=$((
+			$2 / $1))M -numa node,nodeid=$i,memdev=ram$i"
+	done
+}
+
 # hugetlb_reserve MIB - that much more in the machine's pool of 2 MiB pages, given
 # back at the end of the script; fails if this machine has it not to give
 hugetlb_reserve() {
@@ -111,13 +122,15 @@ spawn() {
 start_qemu() {
 	local name=$1 kernel=$2
 	local -n o=$3
-	local qemu=$CACHE/qemu/qemu-system-x86_64 object device accel
+	local qemu=$CACHE/qemu/qemu-system-x86_64 object ram device accel
 
 	[ "${o[qemu]}" != debian ] || qemu="qemu-system-x86_64"
 	accel=$("$TOP/tests/tools/accel" "$kernel") ||
 		fail "no accelerator for QEMU" || return
 	object=$(ram_object "${o[ram]}" "${o[mem]}" "$name") ||
 		fail "no such ram: ${o[ram]}" || return
+	ram="-machine memory-backend=ram -object $object,prealloc=${o[prealloc]}"
+	[ "${o[nodes]}" -eq 1 ] || ram=$(nodes_args "${o[nodes]}" "${o[mem]%M}")
 	device=$(device_args "${o[device]}" "${o[socket]}") ||
 		fail "no such device: ${o[device]}" || return
 	make_pipe "$name.qmp"
@@ -125,8 +138,8 @@ start_qemu() {
 	guest_qmp_out[$name]=$pipe_out
 	# shellcheck disable=SC2086 # lists of words without blanks
 	spawn "$name" "$qemu" -nodefaults -no-user-config -display none \
-		-no-reboot -accel "$accel" -machine q35,memory-backend=ram \
-		-object "$object,prealloc=${o[prealloc]}" -m "${o[mem]}" -smp "${o[smp]}" \
+		-no-reboot -accel "$accel" -machine q35 $ram -m "${o[mem]}" \
+		-smp "${o[smp]}" \
 		-kernel "$CACHE/kernels/$kernel/vmlinuz" \
 		-initrd "$TOP/build/guest/$kernel.cpio" \
 		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off agent=ttyS1 ${o[cmdline]}" \
@@ -167,13 +180,14 @@ start_uml() {
 #	qemu=11|debian	which QEMU: 11 or newer, or the machine's own
 #	ram=WORD	memfd, shm, file, hugetlb, private, thp
 #	prealloc=on	all of its memory is allocated at the start (QEMU)
+#	nodes=1		NUMA nodes that RAM is spread over (QEMU, memfd)
 #	smp=1		processors
 #	cmdline=TEXT	more of the kernel's command line
 #	args=TEXT	more of QEMU's
 guest_start() {
 	local name=$1 kernel=$2 option
 	local -A options=([mem]=512M [socket]= [device]= [qemu]=11 [ram]=memfd
-		[prealloc]=off [smp]=1 [cmdline]= [args]=)
+		[prealloc]=off [nodes]=1 [smp]=1 [cmdline]= [args]=)
 	shift 2
 	for option; do
 		[ -v "options[${option%%=*}]" ] ||

@@ -10,6 +10,10 @@
 #ifdef BALLONET_HAVE_BALLOON_HEADER
 #include_next <linux/balloon.h>
 
+/* Movable only where the kernel moves balloon pages. */
+#define BALLONET_GFP_FRAME	(IS_ENABLED(CONFIG_BALLOON_MIGRATION) ? \
+				 GFP_HIGHUSER_MOVABLE : GFP_HIGHUSER)
+
 /**
  * ballonet_balloon_init() - an empty list
  * @info:	the list
@@ -50,6 +54,8 @@ static inline void ballonet_balloon_migrated(struct balloon_dev_info *info,
 #include <linux/balloon_compaction.h>
 #include <linux/mm.h>
 #include <linux/vmstat.h>
+
+#define BALLONET_GFP_FRAME	balloon_mapping_gfp_mask()
 
 static inline void ballonet_balloon_init(struct balloon_dev_info *info)
 {
