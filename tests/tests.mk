@@ -3,10 +3,11 @@
 # runs the suites. Each suite is a directory of tests/.
 
 SERIES := 6.1 6.12 7.3
-SUITES := unit host uml vm lint
+SUITES := unit sim host uml vm lint
 
 # What has to be built before a suite runs.
 needs_unit := unit
+needs_sim := $(SIM_BIN)
 needs_host := userspace
 needs_uml := userspace guest-uml guest-uml-debug
 needs_vm := userspace $(SERIES:%=guest-%) qemu
@@ -43,7 +44,7 @@ test: setup ## run all tests
 $(SUITES:%=check-%): check-%: setup
 	@$(call run_suites,$*)
 
-check-unit: ## run one suite: check-unit, check-host, check-uml, check-vm, check-lint
+check-unit: ## run one suite: check-unit, check-sim, check-host, check-uml, check-vm, check-lint
 coverage: ## print which share of driver/ the last check-uml ran, by file
 	@tests/tools/coverage report
 lint: check-lint ## check style, endianness, licences and layout
@@ -51,3 +52,6 @@ lint: check-lint ## check style, endianness, licences and layout
 demo: setup ## boot a guest and watch it hand memory to the host (root)
 	@$(MAKE) --no-print-directory -s programs qemu guest-6.12 >/dev/null
 	@BALLONET_PREPARED=1 tests/tools/demo
+
+sim: $(SIM_BIN) ## compare the planner with other laws; tables, pictures in build/sim
+	@tests/sim/report

@@ -63,6 +63,8 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(U)/unit/%)
 HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
 UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
 VMM_BIN := $(U)/tests/vmm
+SIM_SRC := $(wildcard tests/sim/*.c)
+SIM_BIN := $(U)/tests/sim
 MAN_SRC := $(wildcard $(US)/man/*.scd)
 MAN := $(MAN_SRC:$(US)/man/%.scd=$(B)/man/%)
 US_JSON := $(B)/share/50-ballonet.json
@@ -125,6 +127,9 @@ $(VMM_BIN): $(call obj,$(VMM_SRC))
 $(UML_BIN): $(U)/tests/%: $(U)/obj/tests/uml/%.o
 	$(call us_link,)
 
+$(SIM_BIN): $(call obj,$(SIM_SRC)) $(LIBBALLONET)
+	$(call us_link,)
+
 $(B)/man/%: $(US)/man/%.scd
 	@mkdir -p $(@D)
 	@echo "  MAN     $@"
@@ -146,4 +151,4 @@ install: programs man $(US_JSON) $(US_UNIT) ## install programs, manuals and uni
 	done
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
-	$(CTL_SRC) $(UNIT_SRC) $(HOST_SRC)))
+	$(CTL_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC)))

@@ -73,14 +73,17 @@ static uint64_t pageable(const struct plan_tick *tick,
 {
 	bool balloon = guest->flags & PLAN_BALLOON &&
 		!(guest->flags & PLAN_MANUAL) && !plan_is_stuck(tick, memory);
+	uint64_t least = max_u64(decision->share, guest->limits.min);
 
 	if (tick->level < PLAN_RED || guest->flags & PLAN_FROZEN ||
 	    !(guest->flags & PLAN_PAGEABLE))
 		return 0;
 	if (balloon)
 		return 0;
-	return sub_sat(guest->resident,
-		       max_u64(decision->share, guest->limits.min));
+	/* What one is known to use is paged out by the kernel's order only. */
+	if (guest->flags & PLAN_STATS && !plan_stale(tick, guest))
+		least = max_u64(least, decision->demand);
+	return sub_sat(guest->resident, least);
 }
 
 /**
@@ -168,7 +171,7 @@ static bool quiet(const struct plan_tick *tick,
 		tick->host->now_ms - memory->taken_ms > QUIET_MS;
 }
 
-/* Up to demand as the host has it; beyond, slowly, and only in GREEN. */
+/* Up to demand as the host has it; beyond, slowly, and if that is no strain. */
 static uint64_t grow(const struct plan_tick *tick,
 		     const struct plan_guest *guest,
 		     const struct plan_memory *memory,
