@@ -373,6 +373,22 @@ test_the_state_of_the_first_version_is_taken_over() {
 	logged vm "its state has 5888 bytes"
 }
 
+test_a_state_with_damaged_events_is_given_up() {
+	keeper_start || return
+	# 5912 is the offset of state.events[0].pressure.
+	vmm vm <<-END
+		ram 64M
+		connect SOCK
+		hello $EVENTS
+		start
+		event 1 1 4096
+		$(for_state "printf '\\377\\377' | dd of=\$f bs=1 seek=5912 conv=notrunc 2>/dev/null")
+		eof
+	END
+	ended vm 1
+	logged vm "the state that was kept is damaged"
+}
+
 test_the_state_of_a_later_version_is_taken_over() {
 	keeper_start || return
 	vmm vm <<-END

@@ -105,8 +105,6 @@ struct counters {
 
 #define NR_COUNTERS	(sizeof(struct counters) / sizeof(uint64_t))
 
-extern const char *const counter_names[NR_COUNTERS];
-
 #define count_add(b, name, n) \
 	atomic_fetch_add_explicit(&(b)->counters.name, n, memory_order_relaxed)
 #define count(b, name) count_add(b, name, 1)

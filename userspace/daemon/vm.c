@@ -36,7 +36,6 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A back-end is ready within some ten milliseconds. */
@@ -82,33 +81,6 @@ void vm_vmm_unwatch(struct vm *vm)
 	fd_close(&vm->vmm_fd);
 }
 
-static bool has_told(const struct vm *vm)
-{
-	int i;
-
-	for (i = INTERFACE_EVENT_RESET + 1; i < INTERFACE_NR_EVENTS; i++)
-		if (vm->last[i].time_us)
-			return true;
-	return false;
-}
-
-/* The guest is gone; those who follow it hear of it. */
-static void events_forget(struct vm *vm)
-{
-	struct interface_event reset = {
-		.vm = vm->name,
-		.type = INTERFACE_EVENT_RESET,
-	};
-	struct timespec now;
-
-	if (has_told(vm)) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		reset.time_us = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
-		vm->settings->told(vm->settings->manager, &reset, 0);
-	}
-	memset(vm->last, 0, sizeof(vm->last));
-}
-
 /**
  * vm_end - VMM and back-end have gone: listen again
  * @vm:		a VM
@@ -124,7 +96,7 @@ void vm_end(struct vm *vm)
 	vm->restarts = vm->failures = 0;
 	vm->notifier = 0;
 	vm->wish_done = vm->has_stored = false;
-	events_forget(vm);
+	vm_events_forget(vm);
 	vm->phase = VM_LISTENING;
 	listener_wait(&vm->listener, true);
 	if (vm->doomed)
@@ -456,28 +428,6 @@ static int path_format(char path[SOCK_PATH_MAX], const struct vm *vm,
 	return len >= SOCK_PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* The back-end tells again what it told before; and it may be its guest's. */
-static void on_told(void *userdata, const struct interface_event *event,
-		    uint64_t lost)
-{
-	struct vm *vm = userdata;
-	struct interface_event *last;
-
-	if (event) {
-		last = &vm->last[event->type];
-		if (strcmp(event->vm, vm->name) || !event->time_us ||
-		    (event->seq == last->seq &&
-		     event->time_us == last->time_us))
-			return;
-		/* That one comes before what the next driver tells. */
-		if (event->type == INTERFACE_EVENT_RESET)
-			memset(vm->last, 0, sizeof(vm->last));
-		*last = *event;
-		last->vm = vm->name;
-	}
-	vm->settings->told(vm->settings->manager, event, lost);
-}
-
 static int sockets_open(struct vm *vm)
 {
 	const struct vm_settings *s = vm->settings;
@@ -521,7 +471,7 @@ int vm_create(const struct vm_settings *settings, const char *name,
 		path_format(vm->notify_path, vm, "notify") ?:
 		link_init(&vm->link, settings->loop, vm->control_path) ?:
 		follow_init(&vm->follow, settings->loop, vm->control_path,
-			    on_told, vm) ?:
+			    vm_events_told, vm) ?:
 		alarm_create(settings->loop, on_alarm, vm, &vm->alarm) ?:
 		alarm_create(settings->loop, vm_wish_alarm, vm,
 			     &vm->wish_alarm) ?:
@@ -589,10 +539,6 @@ int vm_restart(struct vm *vm)
  */
 json_t *vm_pack(const struct vm *vm, const char *trouble)
 {
-	const struct interface_event *low = &vm->last[INTERFACE_EVENT_SHORT];
-	const struct interface_event *high = &vm->last[INTERFACE_EVENT_PLENTY];
-	const struct interface_event *newer =
-		low->time_us > high->time_us ? low : high;
 	const struct interface_vm out = {
 		.name = vm->name,
 		.state = vm->phase == VM_LISTENING ? INTERFACE_WAITING :
@@ -601,24 +547,8 @@ json_t *vm_pack(const struct vm *vm, const char *trouble)
 		.operator = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,
 		.wish = vm->last[INTERFACE_EVENT_WISH].value,
 		.reason = trouble,
-		.pressure = newer->time_us ?
-			interface_event_names[newer->type] : NULL,
+		.pressure = vm_events_pressure(vm),
 	};
 
 	return interface_vm_pack(&out);
-}
-
-/**
- * vm_events_pack - what a VM's guest told last
- * @vm:		a VM
- * @events:	array to which the last Event of each type is added
- */
-void vm_events_pack(const struct vm *vm, json_t *events)
-{
-	int i;
-
-	for (i = 0; i < INTERFACE_NR_EVENTS; i++)
-		if (vm->last[i].time_us)
-			json_array_append_new(events,
-				interface_event_pack(&vm->last[i]));
 }

@@ -138,6 +138,12 @@ void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes);
 void vm_grant(struct vm *vm, bool grant);
 int vm_restart(struct vm *vm);
 json_t *vm_pack(const struct vm *vm, const char *trouble);
+
+/* vm_events.c */
+void vm_events_told(void *userdata, const struct interface_event *event,
+		    uint64_t lost);
+void vm_events_forget(struct vm *vm);
+const char *vm_events_pressure(const struct vm *vm);
 void vm_events_pack(const struct vm *vm, json_t *events);
 
 /* vm_wish.c */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control interface: Varlink.
+ */
+#ifndef BALLONET_CONTROL_H
+#define BALLONET_CONTROL_H
+
+#include "backend.h"
+#include "event_log.h"
+#include "varlink.h"
+
+#define CLIENTS		16
+
+/**
+ * struct client - one connection
+ * @fd:		its socket, -1 if the place is free
+ * @server:	its calls and answers
+ * @b:		the back-end
+ * @stats_since: a call for statistics waits since then, or 0
+ * @follower:	whether it follows the guest's events
+ */
+struct client {
+	int fd;
+	struct varlink_server server;
+	struct backend *b;
+	uint64_t stats_since;
+	struct event_follower follower;
+};
+
+/**
+ * struct control - the control interface
+ * @client:	connections
+ * @events:	what the clients can follow
+ * @next:	number of the first event that the worker noted since
+ */
+struct control {
+	struct client client[CLIENTS];
+	struct event_log events;
+	uint64_t next;
+};
+
+/* api.c */
+extern const struct varlink_service api_service;
+uint64_t api_sample_time(struct backend *b);
+void api_stats_reply(struct client *c);
+
+#endif /* BALLONET_CONTROL_H */
