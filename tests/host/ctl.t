@@ -149,11 +149,11 @@ test_list_shows_a_line_for_each_vm() {
 	answers "$(vm running $G $((G / 4)) $((G / 8)) |
 		jq -c '{parameters: {vms: [.parameters.vm,
 			(.parameters.vm | .name = "db" | .state = "waiting" |
-			.memory = 0 | .target = 0 | .actual = 0)]}}')"
+			.pressure = "short" | .memory = 0 | .target = 0 | .actual = 0)]}}')"
 	ctl 0 list
 	eq "$(wc -l <"$WORK/out")" 3 "lines"
-	shown '^web-1 +running +1 GiB +768 MiB +896 MiB +128 MiB +896 MiB$'
-	shown '^db +waiting +- +- +- +0 B +-$'
+	shown '^web-1 +running +1 GiB +768 MiB +896 MiB +128 MiB +896 MiB -$'
+	shown '^db +waiting +- +- +- +0 B +- short$'
 	ctl 0 --json list
 	eq "$(jq -r '.[1].name' "$WORK/out")" db "second name"
 }

@@ -57,13 +57,14 @@ static void table_row(const struct interface_vm *vm)
 {
 	char text[5][SIZE_TEXT_MAX];
 
-	printf("%-20s %-9s %10s %10s %10s %10s %10s\n", vm->name,
+	printf("%-20s %-9s %10s %10s %10s %10s %10s %s\n", vm->name,
 	       interface_state_names[vm->state],
 	       memory_text(vm, vm->memory, text[0]),
 	       memory_text(vm, keeps(vm, vm->target), text[1]),
 	       memory_text(vm, keeps(vm, vm->actual), text[2]),
 	       size_format(vm->actual, text[3]),
-	       memory_text(vm, vm->resident, text[4]));
+	       memory_text(vm, vm->resident, text[4]),
+	       vm->pressure ? vm->pressure : "-");
 }
 
 /**
@@ -76,8 +77,8 @@ void ctl_print_table(json_t *vms)
 	json_t *json;
 	size_t i;
 
-	printf("%-20s %-9s %10s %10s %10s %10s %10s\n", "VM", "STATE",
-	       "MEMORY", "TARGET", "CURRENT", "BALLOON", "ON HOST");
+	printf("%-20s %-9s %10s %10s %10s %10s %10s %s\n", "VM", "STATE",
+	       "MEMORY", "TARGET", "CURRENT", "BALLOON", "ON HOST", "GUEST");
 	json_array_foreach(vms, i, json)
 		if (!interface_vm_unpack(json, &vm))
 			table_row(&vm);
