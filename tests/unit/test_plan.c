@@ -441,6 +441,32 @@ static void a_wedged_driver_is_left_and_others_are_charged(void **state)
 	assert_true(w.decisions[1].keep < 5 * GIB);
 }
 
+static void a_stuck_guest_in_need_is_given_what_it_asks_for(void **state)
+{
+	struct world w;
+	int second;
+
+	(void)state;
+	world_init(&w, 1, 2 * GIB);
+	world_meet(&w);
+	w.guests[0].target = w.guests[0].actual = 2 * GIB;
+	w.guests[0].stats.available = 4 * GIB;
+	w.guests[0].resident = 6 * GIB;
+	for (second = 0; second < 20; second++) {
+		w.host.available = MIB;
+		world_plan(&w);
+		w.guests[0].target = w.decisions[0].balloon;
+		world_wait(&w, 1000);
+	}
+	assert_int_equal(w.decisions[0].reason, PLAN_STUCK);
+	assert_int_equal(w.decisions[0].balloon, 2 * GIB);
+	w.guests[0].short_ms = w.host.now_ms;
+	w.host.available = 20 * GIB;
+	world_plan(&w);
+	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
+	assert_int_equal(w.decisions[0].balloon, 0);
+}
+
 static void a_guest_at_its_drivers_floor_is_not_wedged(void **state)
 {
 	struct world w;
@@ -537,11 +563,14 @@ static void the_administrators_wish_lowers_the_ceiling(void **state)
 	w.guests[0].wish = 3 * GIB;
 	world_meet(&w);
 	world_plan(&w);
-	assert_int_equal(w.decisions[0].balloon, 3 * GIB);
 	assert_int_equal(w.decisions[0].reason, PLAN_WISH);
+	world_run(&w, 6);
+	assert_int_equal(w.decisions[0].balloon, 3 * GIB);
 	/* Not below what the operator guarantees. */
 	w.guests[0].limits.min = 6 * GIB;
-	world_plan(&w);
+	w.guests[0].target = w.guests[0].actual = 0;
+	w.guests[0].stats.available = 7 * GIB;
+	world_run(&w, 6);
 	assert_int_equal(w.decisions[0].balloon, 2 * GIB);
 }
 
@@ -554,8 +583,10 @@ static void the_maximum_holds(void **state)
 	w.guests[0].limits.max = 5 * GIB;
 	world_meet(&w);
 	world_plan(&w);
-	assert_int_equal(w.decisions[0].balloon, 3 * GIB);
+	assert_int_equal(w.decisions[0].balloon, 512 * MIB);
 	assert_int_equal(w.decisions[0].reason, PLAN_LIMIT);
+	world_run(&w, 6);
+	assert_int_equal(w.decisions[0].balloon, 3 * GIB);
 }
 
 static void the_cap_bounds_the_balloon_until_the_host_is_short(void **state)
@@ -760,6 +791,8 @@ int main(void)
 		cmocka_unit_test(a_restart_adopts_what_it_finds),
 		cmocka_unit_test(
 			a_wedged_driver_is_left_and_others_are_charged),
+		cmocka_unit_test(
+			a_stuck_guest_in_need_is_given_what_it_asks_for),
 		cmocka_unit_test(a_guest_at_its_drivers_floor_is_not_wedged),
 		cmocka_unit_test(who_says_taken_and_uses_it_gains_nothing),
 		cmocka_unit_test(use_that_occupies_nothing_is_not_believed),

@@ -245,6 +245,8 @@ static enum plan_reason spared(const struct plan_tick *tick,
 			       const struct plan_guest *guest,
 			       const struct plan_memory *memory)
 {
+	if (plan_is_stuck(tick, memory))
+		return PLAN_STUCK;
 	if (tick->level < PLAN_RED && held(tick, memory))
 		return PLAN_HOLD;
 	return unjudged(tick, guest, memory);
@@ -306,6 +308,21 @@ static void pace_up(const struct plan_tick *tick,
 	hold(tick, memory, false);
 }
 
+/* More than it may have is taken whatever the host has. */
+static void pace_limit(const struct plan_tick *tick,
+		       const struct plan_guest *guest,
+		       struct plan_memory *memory,
+		       struct plan_decision *decision)
+{
+	memory->moving = 0;
+	decision->reason = unjudged(tick, guest, memory);
+	if (decision->reason != PLAN_STEADY)
+		return;
+	decision->keep = min_u64(max_u64(sub_sat(decision->current, REACH),
+					 decision->ceiling), told(guest));
+	decision->reason = guest->wish ? PLAN_WISH : PLAN_LIMIT;
+}
+
 static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
 		 struct plan_memory *memory, struct plan_decision *decision)
 {
@@ -319,9 +336,13 @@ static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
 		decision->reason = PLAN_NEED;
 		memory->moving = 0;
 		hold(tick, memory, true);
+	} else if (plan_is_stuck(tick, memory) && keep < decision->current) {
+		/* So that its driver does not spin. */
+		decision->keep = min_u64(decision->current, decision->ceiling);
+		decision->reason = PLAN_STUCK;
+		memory->moving = 0;
 	} else if (keep > decision->ceiling) {
-		decision->keep = decision->ceiling;
-		decision->reason = guest->wish ? PLAN_WISH : PLAN_LIMIT;
+		pace_limit(tick, guest, memory, decision);
 	} else if (share > keep && worth(guest, memory, share - keep, 1)) {
 		pace_up(tick, guest, memory, decision);
 	} else if (share < keep && worth(guest, memory, keep - share, -1)) {
@@ -333,9 +354,7 @@ static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
 }
 
 /* Its target is its own business; the host may still page it out. */
-static bool left_alone(const struct plan_tick *tick,
-		       const struct plan_guest *guest,
-		       const struct plan_memory *memory,
+static bool left_alone(const struct plan_guest *guest,
 		       struct plan_decision *decision)
 {
 	if (!(guest->flags & PLAN_BALLOON))
@@ -344,8 +363,6 @@ static bool left_alone(const struct plan_tick *tick,
 		decision->reason = PLAN_BY_HAND;
 	else if (guest->flags & PLAN_FROZEN)
 		decision->reason = PLAN_IS_FROZEN;
-	else if (plan_is_stuck(tick, memory))
-		decision->reason = PLAN_STUCK;
 	else
 		return false;
 	return true;
@@ -382,10 +399,8 @@ void plan_pace(const struct plan_tick *tick, const struct plan_guest *guest,
 {
 	decision->keep = told(guest);
 	decision->reason = PLAN_STEADY;
-	if (!left_alone(tick, guest, memory, decision))
+	if (!left_alone(guest, decision))
 		pace(tick, guest, memory, decision);
-	else if (decision->reason == PLAN_STUCK)
-		decision->keep = max_u64(decision->keep, decision->current);
 	/* Rounded so that the guest never keeps less. */
 	decision->balloon = sub_sat(guest->memory, decision->keep) & ~PAGE_MASK;
 	decision->keep = guest->memory - decision->balloon;

@@ -21,14 +21,11 @@
 /* Bits of the fraction of the level, so that rounding costs bytes. */
 #define LEVEL_SHIFT	16
 
-/* Nothing is taken whatever the host wants, as long as the balloon is asked. */
-static bool immovable(const struct plan_tick *tick,
-		      const struct plan_guest *guest,
-		      const struct plan_memory *memory)
+/* Its balloon is not ours to move. */
+static bool immovable(const struct plan_guest *guest)
 {
 	return !(guest->flags & PLAN_BALLOON) ||
-		guest->flags & (PLAN_MANUAL | PLAN_FROZEN) ||
-		plan_is_stuck(tick, memory);
+		guest->flags & (PLAN_MANUAL | PLAN_FROZEN);
 }
 
 static bool unjudged(const struct plan_tick *tick,
@@ -93,14 +90,14 @@ void plan_bounds(const struct plan_tick *tick, const struct plan_guest *guest,
 	low = min_u64(low, high);
 	if (tick->level < PLAN_RED)
 		low = max_u64(low, decision->demand);
-	if (unjudged(tick, guest, memory))
+	if (immovable(guest))
+		low = high = decision->current;
+	else if (unjudged(tick, guest, memory) || plan_is_stuck(tick, memory))
 		low = max_u64(low, decision->current);
-	if (immovable(tick, guest, memory)) {
-		high = decision->current;
-		/* Then the host may page out what it has too much. */
-		low = tick->level >= PLAN_RED && guest->flags & PLAN_PAGEABLE ?
-			guest->limits.min : high;
-	}
+	/* Then the host may page out what it has too much. */
+	if (tick->level >= PLAN_RED && guest->flags & PLAN_PAGEABLE &&
+	    (immovable(guest) || plan_is_stuck(tick, memory)))
+		low = guest->limits.min;
 	decision->ceiling = high;
 	decision->floor = min_u64(low, high);
 	decision->occupied = min_u64(max_u64(guest->resident,
