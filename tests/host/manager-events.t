@@ -243,6 +243,17 @@ test_news_take_milliseconds() {
 	at_most "$median" 100000 "us"
 }
 
+test_a_flood_is_cut_off_and_told() {
+	follow flooded c
+	within 5 test -s "$WORK/flooded"
+	tell c eventflood 3000 22
+	# Told with the next event that is not dropped.
+	within 8 eval 'event c plenty 4000 4096
+		grep -q "events were lost" "$WORK/flooded.err"'
+	at_most "$(wc -l <"$WORK/flooded")" 2000 "events of 3000"
+	check kill -0 "$follower"
+}
+
 test_a_guest_that_starts_again_is_told() {
 	tell a stop
 	tell a reset

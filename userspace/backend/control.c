@@ -150,6 +150,8 @@ void control_news(struct backend *b)
 		pthread_mutex_lock(&b->info);
 		more = event_log_next(&b->news, &control->next,
 				      &control->events.lost, &event);
+		control->events.lost += b->news.lost;
+		b->news.lost = 0;
 		pthread_mutex_unlock(&b->info);
 		if (more)
 			event_log_add(&control->events, &event);

@@ -122,6 +122,7 @@ static void take(struct backend *b, const struct ballonet_event *ev)
 	const struct state_events *now =
 		&b->state->events[b->state->events_now];
 	enum interface_event_type type = type_of(ev);
+	bool dropped;
 
 	if (ev->reserved || !is_valid(type, le64toh(ev->value))) {
 		count(b, events_bad);
@@ -129,8 +130,9 @@ static void take(struct backend *b, const struct ballonet_event *ev)
 	}
 	if (!is_news(b, now, le32toh(ev->seq)))
 		return;
-	if (!bucket_take(&b->bucket, now_ms(), EVENTS_PER_S,
-			 EVENTS_AT_ONCE)) {
+	dropped = !bucket_take(&b->bucket, now_ms(), EVENTS_PER_S,
+			       EVENTS_AT_ONCE);
+	if (dropped) {
 		count(b, events_dropped);
 		type = INTERFACE_NR_EVENTS;
 	} else if (type == INTERFACE_NR_EVENTS) {
@@ -140,6 +142,7 @@ static void take(struct backend *b, const struct ballonet_event *ev)
 	}
 	pthread_mutex_lock(&b->info);
 	note(b, ev, type);
+	b->news.lost += dropped;
 	pthread_mutex_unlock(&b->info);
 	if (type < INTERFACE_NR_EVENTS)
 		event_signal(b->wake_main);
