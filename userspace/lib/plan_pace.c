@@ -109,25 +109,6 @@ void plan_pace_sum(const struct plan_guest *guest,
 				 pageable(tick, guest, memory, decision));
 }
 
-static void hold(const struct plan_tick *tick, struct plan_memory *memory,
-		 bool need)
-{
-	uint64_t now = tick->host->now_ms, ms = HOLD_MS;
-
-	if (!memory->hold_ms || memory->need_ms > now ||
-	    now - memory->need_ms > memory->hold_ms + QUIET_MS)
-		memory->hold_ms = HOLD_MS;
-	if (need) {
-		/* One need is one, however often it is heard of. */
-		if (memory->hold_until_ms < now)
-			memory->hold_ms = min_u64(memory->hold_ms * 3 / 2,
-						  HOLD_MAX_MS);
-		memory->need_ms = max_u64(now, 1);
-		ms = memory->hold_ms;
-	}
-	memory->hold_until_ms = max_u64(memory->hold_until_ms, now + ms);
-}
-
 static bool held(const struct plan_tick *tick,
 		 const struct plan_memory *memory)
 {
@@ -136,6 +117,27 @@ static bool held(const struct plan_tick *tick,
 	/* A deadline that far off is of a clock that went backwards. */
 	return memory->hold_until_ms > now &&
 		memory->hold_until_ms - now <= HOLD_MAX_MS;
+}
+
+static void hold(const struct plan_tick *tick, struct plan_memory *memory,
+		 bool need)
+{
+	uint64_t now = tick->host->now_ms, ms = HOLD_MS;
+
+	if (!held(tick, memory))
+		memory->hold_until_ms = 0;
+	if (!memory->hold_ms || memory->need_ms > now ||
+	    now - memory->need_ms > memory->hold_ms + QUIET_MS)
+		memory->hold_ms = HOLD_MS;
+	if (need) {
+		/* One need is one, however often it is heard of. */
+		if (!memory->hold_until_ms)
+			memory->hold_ms = min_u64(memory->hold_ms * 3 / 2,
+						  HOLD_MAX_MS);
+		memory->need_ms = max_u64(now, 1);
+		ms = memory->hold_ms;
+	}
+	memory->hold_until_ms = max_u64(memory->hold_until_ms, now + ms);
 }
 
 /*
@@ -286,9 +288,13 @@ static void pace_down(const struct plan_tick *tick,
 		memory->moving = 0;
 		return;
 	}
+	decision->keep = shrink(tick, guest, memory, decision);
+	if (decision->keep == told(guest)) {
+		memory->moving = 0;
+		return;
+	}
 	memory->moving = -1;
 	memory->taken_ms = max_u64(tick->host->now_ms, 1);
-	decision->keep = shrink(tick, guest, memory, decision);
 	decision->reason = taken(memory, decision);
 }
 
