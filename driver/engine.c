@@ -226,7 +226,7 @@ static void actual_report(struct ballonet *bal)
 static u64 wanted(struct ballonet *bal, bool *ret_pressed)
 {
 	unsigned long flags;
-	u64 frames;
+	u64 frames, most;
 
 	*ret_pressed = false;
 	if (bal->stopping)
@@ -237,7 +237,11 @@ static u64 wanted(struct ballonet *bal, bool *ret_pressed)
 		if (time_after_eq(jiffies, bal->ceiling_until)) {
 			bal->ceiling = U64_MAX;
 		} else {
-			frames = min(frames, bal->ceiling);
+			/* Less than the host wants only where it lets us. */
+			most = bal->ceiling;
+			if (!bal->deflate_on_oom)
+				most = max(most, bal->host_target);
+			frames = min(frames, most);
 			*ret_pressed = true;
 		}
 	}

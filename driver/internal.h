@@ -215,6 +215,8 @@ struct ballonet_node {
  * @ceiling_until: jiffies; no ceiling if @ceiling is U64_MAX
  * @pause_ms:	how long a ceiling stays
  * @relieved:	jiffies when a ceiling was last set
+ * @relief:	by how many frames
+ * @relief_due:	what @given is when they are there
  * @nodes:	nr_node_ids of them
  * @held_blocks: [0] in @nodes, [1] in @frames
  * @unanswered:	moved frames that the host owes an answer for
@@ -226,6 +228,7 @@ struct ballonet_node {
  * @migrating:	how many callers move a frame
  * @frames:	single frames with the host. Its lock is the kernel's
  * @oom_nb:	in the kernel's OOM notifier chain
+ * @oom_given:	of @given, what its caller has been told of
  * @reboot_nb:	in the kernel's reboot notifier chain
  * @shrinker:	asked by page reclaim
  * @counters:	for each processor; none without debugfs
@@ -270,6 +273,8 @@ struct ballonet {
 	unsigned long ceiling_until;
 	unsigned int pause_ms;
 	unsigned long relieved;
+	u64 relief;
+	u64 relief_due;
 	struct ballonet_node *nodes;
 	u64 held_blocks[2];
 	unsigned int unanswered;
@@ -282,6 +287,7 @@ struct ballonet {
 	atomic_t migrating;
 	struct balloon_dev_info frames;
 	struct notifier_block oom_nb;
+	u64 oom_given;
 	struct notifier_block reboot_nb;
 	struct ballonet_shrinker shrinker;
 

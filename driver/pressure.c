@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pressure: memory goes back to the guest before the guest suffers. Only where
- * the host allows it (VIRTIO_BALLOON_F_DEFLATE_ON_OOM).
+ * Pressure: memory goes back to the guest before the guest suffers. All of it
+ * where the host allows that (VIRTIO_BALLOON_F_DEFLATE_ON_OOM), elsewhere what
+ * the balloon has beyond the host's target.
  *
  * Two sensors, one answer. Page reclaim asks its shrinkers when it has work to
  * do: the balloon answers only when less than half the floor is available, and
  * does not make reclaim wait. The OOM notifier comes before a
  * process is killed, and waits for the memory to be there, with a bound.
+ *
+ * How fast memory is used up is not known, so each relief soon after another
+ * is twice as large: a guest that takes gibibytes a second has all of its
+ * balloon after a few, and one that is a little short keeps the host's share.
  *
  * Either lowers the balloon's ceiling, for a pause that doubles each time it
  * was too short and starts again small after a quiet while, so that balloon
@@ -20,12 +25,25 @@
 
 #include "internal.h"
 
-/* Given back at a time: 64 MiB, or an eighth of the balloon if that is more. */
+/* Given back first: 64 MiB, or an eighth of the balloon if that is more. */
 #define RELIEF_FRAMES		16384
 #define RELIEF_FRACTION		8
-/* How long the allocating process waits for the host, at most. */
-#define RELIEF_MS		1000
-/* Reclaim asks often; what was given has to arrive first. */
+/* A relief so soon after another is twice as large. */
+#define STREAK_MS		1000
+/*
+ * A balloon costs nothing to have again. Reclaim then asks on its first pass;
+ * else it would put us off, and swap meanwhile.
+ */
+#define RELIEF_SEEKS		0
+/*
+ * How long the allocating process waits for the host, at most: it is killed
+ * next, so even a host that swaps is worth waiting for.
+ */
+#define RELIEF_MS		5000
+/*
+ * Reclaim asks often; what was given has to arrive first. A host so slow is
+ * asked for more meanwhile.
+ */
 #define SETTLE_MS		100
 /* No inflating for this long afterwards. */
 #define PAUSE_MIN_MS		5000
@@ -44,39 +62,62 @@ static u64 given(struct ballonet *bal)
 	return frames;
 }
 
-/* What the guest could have back, with what is on its way to the host. */
+/* All that the guest could have back, with what is on its way to the host. */
 static u64 balloon_size(struct ballonet *bal)
 {
 	return ballonet_engine_actual(bal) +
 	       READ_ONCE(bal->inflateq.in_flight_frames);
 }
 
-/*
- * Have the engine give something back, and keep it down for a while. Returns
- * the frames that will come: none while the last ones settle, unless @urgent.
- */
-static u64 relieve(struct ballonet *bal, bool urgent)
+/* What the standard leaves with the host, whatever happens. */
+static u64 balloon_least(struct ballonet *bal)
 {
-	u64 size = balloon_size(bal);
+	return bal->deflate_on_oom ? 0 : READ_ONCE(bal->host_target);
+}
+
+/* bal->lock is held. */
+static u64 relief_size(struct ballonet *bal, u64 most, unsigned long now)
+{
+	u64 relief = max_t(u64, RELIEF_FRAMES, most / RELIEF_FRACTION);
+
+	if (time_before(now, bal->relieved + msecs_to_jiffies(STREAK_MS)))
+		relief = max(relief, 2 * bal->relief);
+	return min(relief, most);
+}
+
+/* bal->lock is held. No inflating above @frames for a while. */
+static void ceiling_lower(struct ballonet *bal, u64 frames, unsigned long now)
+{
+	unsigned long quiet = bal->ceiling_until +
+			      msecs_to_jiffies(bal->pause_ms);
+
+	if (bal->ceiling == U64_MAX)
+		bal->pause_ms = time_before(now, quiet) ?
+				min(2 * bal->pause_ms, PAUSE_MAX_MS) :
+				PAUSE_MIN_MS;
+	bal->ceiling = frames;
+	bal->ceiling_until = now + msecs_to_jiffies(bal->pause_ms);
+}
+
+/*
+ * Have the engine give something back, and keep it down for a while; nothing
+ * while the last relief is on its way, unless @urgent.
+ */
+static void relieve(struct ballonet *bal, bool urgent)
+{
+	u64 size = balloon_size(bal), least = balloon_least(bal);
 	unsigned long now = jiffies, flags;
-	u64 relief;
+	u64 relief = 0;
 
-	relief = min(size, max_t(u64, RELIEF_FRAMES, size / RELIEF_FRACTION));
 	spin_lock_irqsave(&bal->lock, flags);
-	if (!urgent &&
-	    time_before(now, bal->relieved + msecs_to_jiffies(SETTLE_MS)))
-		relief = 0;
-	if (relief) {
-		unsigned long quiet = bal->ceiling_until +
-				      msecs_to_jiffies(bal->pause_ms);
-
-		if (bal->ceiling == U64_MAX)
-			bal->pause_ms = time_before(now, quiet) ?
-					min(2 * bal->pause_ms, PAUSE_MAX_MS) :
-					PAUSE_MIN_MS;
+	if (size > least &&
+	    (urgent || bal->given >= bal->relief_due ||
+	     time_after_eq(now, bal->relieved + msecs_to_jiffies(SETTLE_MS)))) {
+		relief = relief_size(bal, size - least, now);
+		ceiling_lower(bal, size - relief, now);
 		bal->relieved = now;
-		bal->ceiling = size - relief;
-		bal->ceiling_until = now + msecs_to_jiffies(bal->pause_ms);
+		bal->relief = relief;
+		bal->relief_due = bal->given + relief;
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
 	if (relief) {
@@ -85,7 +126,17 @@ static u64 relieve(struct ballonet *bal, bool urgent)
 		ballonet_count(bal, BALLONET_C_RELIEF_FRAMES, relief);
 		ballonet_engine_kick(bal);
 	}
-	return relief;
+}
+
+static bool relief_arrived(struct ballonet *bal)
+{
+	unsigned long flags;
+	bool arrived;
+
+	spin_lock_irqsave(&bal->lock, flags);
+	arrived = bal->given >= bal->relief_due;
+	spin_unlock_irqrestore(&bal->lock, flags);
+	return arrived;
 }
 
 static int oom_notify(struct notifier_block *nb, unsigned long unused,
@@ -93,14 +144,22 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 {
 	struct ballonet *bal = container_of(nb, struct ballonet, oom_nb);
 	unsigned long *freed = ret_freed;
-	u64 before = given(bal);
-	u64 relief = relieve(bal, true);
+	u64 now;
+	long left;
 
-	if (relief && !wait_event_timeout(bal->answer_wq,
-					  given(bal) - before >= relief,
-					  msecs_to_jiffies(RELIEF_MS)))
+	relieve(bal, true);
+	/* Also for what page reclaim made us give, if that was the last. */
+	left = READ_ONCE(bal->relieved) + msecs_to_jiffies(RELIEF_MS) - jiffies;
+	if (left > 0 &&
+	    !wait_event_timeout(bal->answer_wq, relief_arrived(bal), left))
 		ballonet_count(bal, BALLONET_C_RELIEF_TIMEOUT, 1);
-	*freed += given(bal) - before;
+	/*
+	 * Who runs out now has not tried what came since the last call, even
+	 * if it came before this one. The kernel calls one at a time.
+	 */
+	now = given(bal);
+	*freed += now - bal->oom_given;
+	bal->oom_given = now;
 	return NOTIFY_OK;
 }
 
@@ -108,12 +167,13 @@ static unsigned long shrink_count(struct shrinker *shrinker,
 				  struct shrink_control *sc)
 {
 	struct ballonet *bal = ballonet_shrinker_data(shrinker);
+	u64 size = balloon_size(bal), least = balloon_least(bal);
 	long available = si_mem_available();
 
 	/* Below half of it something other than the balloon took the rest. */
 	if (available > 0 && available > READ_ONCE(bal->floor) / 2)
 		return 0;
-	return ballonet_engine_actual(bal);
+	return size > least ? size - least : 0;
 }
 
 static unsigned long shrink_scan(struct shrinker *shrinker,
@@ -134,10 +194,8 @@ int ballonet_pressure_start(struct ballonet *bal)
 {
 	int rc;
 
-	if (!bal->deflate_on_oom)
-		return 0;
 	bal->pause_ms = PAUSE_MIN_MS;
-	bal->relieved = jiffies - msecs_to_jiffies(SETTLE_MS);
+	bal->relieved = jiffies - msecs_to_jiffies(STREAK_MS);
 	bal->ceiling_until = jiffies - msecs_to_jiffies(PAUSE_MIN_MS);
 	bal->oom_nb.notifier_call = oom_notify;
 	bal->oom_nb.priority = OOM_PRIORITY;
@@ -145,7 +203,7 @@ int ballonet_pressure_start(struct ballonet *bal)
 	if (rc)
 		return rc;
 	rc = ballonet_shrinker_start(&bal->shrinker, bal, shrink_count,
-				     shrink_scan);
+				     shrink_scan, RELIEF_SEEKS);
 	if (rc)
 		unregister_oom_notifier(&bal->oom_nb);
 	return rc;
@@ -157,8 +215,6 @@ int ballonet_pressure_start(struct ballonet *bal)
  */
 void ballonet_pressure_stop(struct ballonet *bal)
 {
-	if (!bal->deflate_on_oom)
-		return;
 	ballonet_shrinker_stop(&bal->shrinker);
 	unregister_oom_notifier(&bal->oom_nb);
 }

@@ -31,12 +31,13 @@ static inline void *ballonet_shrinker_data(struct shrinker *shrinker)
  * @data:	for ballonet_shrinker_data()
  * @count:	how much there is
  * @scan:	give some
+ * @seeks:	what it costs to have them again: DEFAULT_SEEKS, or 0 for nothing
  *
  * Return: 0 or a negative error.
  */
 static inline int ballonet_shrinker_start(struct ballonet_shrinker *s,
 					  void *data, ballonet_shrink_fn count,
-					  ballonet_shrink_fn scan)
+					  ballonet_shrink_fn scan, int seeks)
 {
 	s->shrinker = shrinker_alloc(0, "ballonet");
 	if (!s->shrinker)
@@ -44,6 +45,7 @@ static inline int ballonet_shrinker_start(struct ballonet_shrinker *s,
 	s->shrinker->count_objects = count;
 	s->shrinker->scan_objects = scan;
 	s->shrinker->private_data = data;
+	s->shrinker->seeks = seeks;
 	shrinker_register(s->shrinker);
 	return 0;
 }
@@ -69,12 +71,12 @@ static inline void *ballonet_shrinker_data(struct shrinker *shrinker)
 
 static inline int ballonet_shrinker_start(struct ballonet_shrinker *s,
 					  void *data, ballonet_shrink_fn count,
-					  ballonet_shrink_fn scan)
+					  ballonet_shrink_fn scan, int seeks)
 {
 	s->data = data;
 	s->shrinker.count_objects = count;
 	s->shrinker.scan_objects = scan;
-	s->shrinker.seeks = DEFAULT_SEEKS;
+	s->shrinker.seeks = seeks;
 	return register_shrinker(&s->shrinker, "ballonet");
 }
 
