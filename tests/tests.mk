@@ -16,7 +16,7 @@ needs_lint := modules-debian
 GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
 MODULES := $(GUESTS:guest-%=module-%)
 
-.PHONY: setup qemu modules-debian test coverage lint demo $(SUITES:%=check-%) $(GUESTS) \
+.PHONY: setup qemu modules-debian test coverage lint demo soak $(SUITES:%=check-%) $(GUESTS) \
 	$(MODULES)
 
 setup: ## install what building and testing need (root)
@@ -48,6 +48,11 @@ check-unit: ## run one suite: check-unit, check-sim, check-host, check-uml, chec
 coverage: ## print which share of driver/ the last check-uml ran, by file
 	@tests/tools/coverage report
 lint: check-lint ## check style, endianness, licences and layout
+
+HOURS ?= 1
+soak: setup ## run the integrity stress for hours: HOURS=1
+	@$(MAKE) --no-print-directory $(needs_uml)
+	@BALLONET_PREPARED=1 tests/tools/soak $(HOURS)
 
 demo: setup ## boot a guest and watch it hand memory to the host (root)
 	@$(MAKE) --no-print-directory -s programs qemu guest-6.12 >/dev/null

@@ -51,6 +51,19 @@ free_bytes() {
 		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
 }
 
+# vmstat NAME FIELD
+vmstat() {
+	guest "$1" "sed -n 's/^$2 //p' /proc/vmstat"
+}
+
+# timed CMD... - how long it took, into $ms
+timed() {
+	local begin=${EPOCHREALTIME/.}
+
+	"$@"
+	ms=$(((${EPOCHREALTIME/.} - begin) / 1000))
+}
+
 # driver_load NAME ballonet|virtio_balloon - unload with rmmod
 driver_load() {
 	case $2 in

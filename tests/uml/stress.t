@@ -2,18 +2,32 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The property that matters most: no page that the guest uses is ever
-# reclaimed. A guest program keeps checking and rewriting its memory while the
-# balloon moves at random, from both sides, and the back-end is killed and
-# started again by ballonetd.
+# reclaimed. A guest program keeps checking and rewriting its memory while
+# everything that can happen to a balloon happens, in random order: targets
+# from both sides, floors, reports of free pages, compaction, demand for all of
+# the guest's memory with and without swap, back-ends that are killed and
+# started again by ballonetd, drivers that are unbound and unloaded.
 #
-# STRESS_SECONDS for each guest (default 30), STRESS_SEED to repeat a run.
+# STRESS_SECONDS	for each guest, at least (default 30)
+# STRESS_SEED		to have the same order again
+# STRESS_GUEST		"KERNEL DRIVER", to run only that one
+# STRESS_PROGRESS	say every so many seconds how far it is
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
 
 seconds=${STRESS_SECONDS:-30}
-RANDOM=${STRESS_SEED:=$RANDOM}
+: "${STRESS_SEED:=$RANDOM}"
 run=$WORK/run
+exec 3>&1
+
+FILL=128	# MiB of known data
+SWAP=256	# MiB, compressed in the guest's own memory
+ZRAM=/dev/zram0
+
+# What a step does, and how often compared with others.
+KINDS='host 6 touch 2 wait 2 compact 2 kill 2 refill 1 report 1 rebind 1 reload 1'
+KINDS_BALLONET='knob 2 floor 1 demand 1 swap 1'
 
 manager() {
 	"$BIN/ballonetctl" "--control=$run/control" "$@"
@@ -23,48 +37,241 @@ backend_pid() {
 	pgrep -P "$manager_pid" -f -- "--name=$1( |\$)"
 }
 
-# disturb NAME DRIVER - one random thing
-disturb() {
-	local name=$1 driver=$2 pid
+backend_runs() {
+	[ "$(manager --json status "$1" | jq -r .state)" = running ]
+}
 
-	case $((RANDOM % 8)) in
-	[0-3])	manager set "$name" --balloon \
-			$((RANDOM % 320))M >/dev/null ;;
-	4)	[ "$driver" != ballonet ] ||
-			knob "$name" target $((RANDOM % 320))M ;;
-	5)	guest "$name" memload touch $((1 + RANDOM % 64)) ;;
-	6)	# It may be on its way up from the last time.
-		pid=$(backend_pid "$name") && kill -KILL "$pid" &&
-			kills=$((kills + 1)) ;;
-	7)	sleep 0.$((RANDOM % 5)) ;;
-	esac
+actual_is() {
+	[ "$(manager --json status "$1" | jq -r .actual)" = "$2" ]
+}
+
+# reported NAME - frames of reports, by this process of the back-end
+reported() {
+	manager --json counters "$1" 2>/dev/null | jq -r .frames_reported
+}
+
+# random_size MIB - below that, whole frames, into $size
+random_size() {
+	size=$(((RANDOM << 15 | RANDOM) % ($1 * MIB / 4096) * 4096))
+}
+
+# Both kinds of memory, as much as there is without a balloon. The first comes
+# as fast as programs can fault it in, the second as fast as a kernel copies.
+take_all() {
+	local name=$1 mib=$2
+
+	if [ "$how" = 0 ]; then
+		check guest "$name" memload touch "$mib"
+	else
+		check guest "$name" "dd if=/dev/zero of=/tmp/all bs=1M \
+			count=$mib 2>/dev/null; s=\$?; rm /tmp/all; exit \$s"
+	fi
+}
+
+step_host() {
+	random_size 320
+	within 20 manager set "$name" --balloon $size >/dev/null
+}
+
+step_knob() {
+	random_size 320
+	check knob "$name" target $size
+}
+
+step_floor() {
+	random_size 120
+	check knob "$name" floor $((size + 8 * MIB))
+}
+
+step_touch() {
+	check guest "$name" memload touch $((1 + RANDOM % 64))
+}
+
+step_wait() {
+	sleep 0.$((RANDOM % 5))
+}
+
+# As much data in one piece, or with holes, so that what is free is in pieces.
+step_refill() {
+	within 20 backend_runs "$name" || return
+	# Linux's own driver gives too little at a time.
+	if [ "$driver" != ballonet ]; then
+		check manager set "$name" --balloon 0 --wait >/dev/null
+	fi
+	check guest "$name" memload drop
+	if [ $((RANDOM % 3)) = 0 ]; then
+		check guest "$name" memload fill $FILL
+	else
+		check guest "$name" memload holes $((2 * FILL))
+	fi
+}
+
+step_compact() {
+	check guest "$name" 'echo 1 >/proc/sys/vm/compact_memory'
+}
+
+# Without a host nothing comes back, and programs are killed rightly.
+step_demand() {
+	how=$((RANDOM % 2))
+	within 20 backend_runs "$name" || return
+	take_all "$name" $((available / MIB - 48))
+}
+
+# Half of what swap holds is known data, which does not compress.
+step_swap() {
+	how=$((RANDOM % 2))
+	within 20 backend_runs "$name" || return
+	check guest "$name" swapon $ZRAM
+	take_all "$name" $((available / MIB + SWAP / 4))
+	check guest "$name" swapoff $ZRAM
+}
+
+# What is free now and has been touched is reported after a while.
+step_report() {
+	local before
+
+	[ "$driver" != ballonet ] || check knob "$name" target 0
+	within 20 manager set "$name" --balloon 0 >/dev/null
+	within 30 actual_is "$name" 0 || return
+	before=$(reported "$name")
+	check guest "$name" memload touch 96
+	within 30 eval '[ "$(reported "$name")" -gt '"$before"' ]'
+}
+
+step_kill() {
+	local pid n
+
+	# It may be on its way up from the last time.
+	within 20 backend_runs "$name" || return
+	n=$(reported "$name")
+	frames_reported=$((frames_reported + ${n:-0}))
+	pid=$(backend_pid "$name")
+	check kill -KILL "$pid"
+}
+
+step_rebind() {
+	check guest "$name" "cd /sys/bus/virtio/drivers/$driver &&
+		echo virtio0 >unbind && echo virtio0 >bind"
+}
+
+step_reload() {
+	check guest "$name" rmmod "$driver"
+	check driver_load "$name" "$driver"
+}
+
+# schedule KIND WEIGHT... - each kind once, in any order, into $first; each as
+# often as it weighs into $any
+schedule() {
+	local i j kind
+
+	first=() any=()
+	while [ $# -gt 0 ]; do
+		first+=("$1")
+		for ((i = 0; i < $2; i++)); do
+			any+=("$1")
+		done
+		shift 2
+	done
+	for ((i = ${#first[@]} - 1; i > 0; i--)); do
+		j=$((RANDOM % (i + 1)))
+		kind=${first[i]}
+		first[i]=${first[j]}
+		first[j]=$kind
+	done
+}
+
+so_far() {
+	local kind text="$driver on $kernel, seed $STRESS_SEED: $steps steps:"
+
+	for kind in "${first[@]}"; do
+		text+=" ${counts[$kind]:-0} $kind,"
+	done
+	echo "${text%,}"
+}
+
+# steps_take - until the time is up and each kind has had its turn
+steps_take() {
+	local end=$((SECONDS + seconds)) kind
+	local told=$SECONDS
+
+	while [ -z "$test_failed" ] &&
+		{ [ $SECONDS -lt $end ] || [ "$steps" -lt ${#first[@]} ]; }; do
+		kind=${first[steps]:-${any[RANDOM % ${#any[@]}]}}
+		echo "step $steps: $kind"
+		"step_$kind"
+		check guest "$name" memload check >/dev/null
+		counts[$kind]=$((${counts[$kind]:-0} + 1))
+		steps=$((steps + 1))
+		[ -n "${STRESS_PROGRESS:-}" ] || continue
+		[ $((SECONDS - told)) -lt "$STRESS_PROGRESS" ] && continue
+		told=$SECONDS
+		echo "# $(so_far)" >&3
+	done
+}
+
+# all_is_back - the guest's and the host's memory is as before the driver came
+all_is_back() {
+	local slack=$((8 * MIB)) n
+
+	# KASAN keeps what is freed for a while, up to a 32nd of all memory.
+	[ "$kernel" = uml ] || slack=$((32 * MIB))
+	within 20 backend_runs "$name"
+	[ "$driver" != ballonet ] || check knob "$name" target 0
+	check manager set "$name" --balloon 0 --wait >/dev/null
+	check guest "$name" memload check
+	n=$(reported "$name")
+	frames_reported=$((frames_reported + n))
+	check guest "$name" rmmod "$driver"
+	check guest "$name" memload drop
+	check guest "$name" memload fill $FILL
+	eq "$(meminfo "$name" MemTotal)" "$total" MemTotal
+	check guest "$name" 'echo 3 >/proc/sys/vm/drop_caches'
+	at_least "$(free_bytes "$name")" $((free - slack)) "free memory"
+	how=1
+	take_all "$name" $((available / MIB - 48))
+	at_least "$(guest_mem_blocks "$name")" $((GUEST_MIB * MIB * 3 / 4)) \
+		"bytes of the memory file"
+	check guest "$name" memload check
+	eq "$(vmstat "$name" oom_kill)" 0 "processes killed"
+	at_least "$frames_reported" 1 "frames reported"
+	echo "# $(so_far)" >&3
+	echo "# $frames_reported frames reported," \
+		"$(vmstat "$name" balloon_migrate) moved by compaction" >&3
 }
 
 # stress KERNEL DRIVER
 stress() {
-	local kernel=$1 driver=$2 name=$2 end kills=0 steps=0
+	local kernel=$1 driver=$2 name=$2 steps=0 frames_reported=0
+	local socket size how total free available first any
+	local -A counts=()
+	local leaks=/sys/kernel/debug/kmemleak kinds=$KINDS
 
+	[ "${STRESS_GUEST:-$1 $2}" = "$1 $2" ] ||
+		{ skip "not $STRESS_GUEST"; return; }
+	RANDOM=$STRESS_SEED
 	echo "seed $STRESS_SEED"
 	socket=$(manager add "$name") || fail "add failed" || return
 	guest_start "$name" "$kernel" "socket=$socket" || return
+	check guest "$name" "mount -o remount,size=100% /tmp && modprobe zram &&
+		echo ${SWAP}M >/sys/block/zram0/disksize &&
+		mkswap $ZRAM" >/dev/null
+	check guest "$name" memload fill $FILL
+	total=$(meminfo "$name" MemTotal)
+	free=$(free_bytes "$name")
+	available=$(meminfo "$name" MemAvailable)
 	check driver_load "$name" "$driver"
-	check guest "$name" memload fill 128
-	end=$((SECONDS + seconds))
-	while [ $SECONDS -lt $end ] && [ -z "$test_failed" ]; do
-		disturb "$name" "$driver"
-		check guest "$name" memload check >/dev/null
-		steps=$((steps + 1))
-	done
-	echo "$steps steps, $kills kills"
-	at_least $steps 10 steps
-	at_least $kills 1 kills
-	eq "$(manager --json status "$name" | jq -r .state)" running \
-		"state at the end"
-	[ "$driver" != ballonet ] || check knob "$name" target 0
-	check manager set "$name" --balloon 0 --wait >/dev/null
-	check guest "$name" memload check
+	[ "$driver" != ballonet ] || kinds+=" $KINDS_BALLONET"
+	# shellcheck disable=SC2086 # a list of words
+	schedule $kinds
+	steps_take
+	[ -z "$test_failed" ] || return
+	all_is_back
 	check guest "$name" memload drop
-	check guest "$name" rmmod "$driver"
+	if guest "$name" test -e $leaks; then
+		check guest "$name" "echo scan >$leaks; sleep 6; echo scan >$leaks"
+		eq "$(guest "$name" "grep -A20 ballonet $leaks")" "" \
+			"what kmemleak found"
+	fi
 	guest_stop "$name"
 	within 5 manager remove "$name" >/dev/null
 }
