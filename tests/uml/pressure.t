@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# How the balloon gives way, and comes back: at native speed, in User-Mode
+# Linux. tests/vm/pressure.t has the kernels of Debian.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/lib/balloon.sh"
+
+exec 3>&1
+
+# demand MIB - allocated as fast as a kernel copies, and freed again
+demand() {
+	check guest vm "dd if=/dev/zero of=/tmp/all bs=1M count=$1 2>/dev/null
+		s=\$?; rm /tmp/all; exit \$s"
+}
+
+test_demand_at_the_kernels_speed_kills_nobody() {
+	local cold warm ms
+
+	backend_start vm
+	guest_start vm uml mem=1G "socket=$WORK/vm.sock" || return
+	check guest vm mount -o remount,size=100% /tmp
+	check guest vm memload fill 64
+	check driver_load vm ballonet
+	available=$(($(meminfo vm MemAvailable) / MIB))
+	# First the host has to find the memory, as it has behind a balloon.
+	timed demand $((available - 48))
+	cold=$ms
+	timed demand $((available - 48))
+	warm=$ms
+	check knob vm target 8G
+	within 30 knob_is vm state floor
+	timed demand $((available - 48))
+	echo "# $((available - 48)) MiB in $ms ms; without balloon in" \
+		"$cold ms, and in $warm ms if the host has it ready" >&3
+	eq "$(vmstat vm oom_kill)" 0 "processes killed"
+	eq "$(knob vm state)" pressure state
+	check guest vm memload check
+}
+
+# seconds_down - until the balloon has grown again
+seconds_down() {
+	local begin=$SECONDS
+
+	within 60 knob_is vm state floor || return
+	echo $((SECONDS - begin))
+}
+
+# Where demand comes again before a pause has been over for as long as it was.
+test_a_pause_that_was_too_short_is_doubled() {
+	local first second
+
+	for _ in 1 2 3; do
+		first=$(seconds_down)
+		demand $((available - 48))
+		second=$(seconds_down)
+		echo "# down for $first s, then for $second s" >&3
+		[ "$second" -lt 9 ] || break
+	done
+	at_least "$second" 9 "seconds of the second pause"
+	eq "$(vmstat vm oom_kill)" 0 "processes killed"
+	check guest vm memload check
+}
+
+test_the_log_is_clean() {
+	guest_stop vm
+	within 5 gone "${backend_pids[vm]}"
+}
+
+run_tests
