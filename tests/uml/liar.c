@@ -47,6 +47,7 @@
 
 /* Bits of VIRTIO and vhost-user. */
 #define F_STATS		(1ull << 1)
+#define F_POISON	(1ull << 4)
 #define F_REPORTING	(1ull << 5)
 #define F_PROTOCOL	(1ull << 30)
 #define F_RANGES	(1ull << BALLONET_F_RANGES)
@@ -123,7 +124,7 @@ static const struct lie honest = {
 };
 
 static int sock = -1, channel = -1;
-static uint64_t features;
+static uint64_t features, accepted;
 static uint32_t protocol;
 static uint8_t *ram, *owner;
 static uint64_t ram_start, ram_size;
@@ -132,6 +133,10 @@ static struct owed owed[OWED_MAX];
 static struct ballonet_config config;
 static unsigned long violations, frames_in, frames_out;
 static uint32_t storm[2];	/* num_pages, in turn; no storm if equal */
+/* Tags of the first statistics since the device was reset. */
+static uint16_t stat_tags[64];
+static unsigned int stat_count;
+static uint64_t report_least = UINT64_MAX;
 
 static void die(const char *fmt, ...)
 {
@@ -277,6 +282,38 @@ static void answer_ranges(struct owed *o, const struct lie *lie)
 		    status < BALLONET_RESP_IO ? 0 : done, malformed);
 }
 
+/* Free memory that is shown: what is in it may be dropped, or is known. */
+static void report_use(uint8_t *p, uint64_t len)
+{
+	uint64_t i;
+
+	if (!(accepted & F_POISON)) {
+		memset(p, 0xa5, len);
+		return;
+	}
+	for (i = 0; i < len; i += sizeof(config.poison_val))
+		if (memcmp(p + i, &config.poison_val, 4)) {
+			violation("reported without poison, at", i);
+			return;
+		}
+}
+
+/* Until we answer, frames are ours: whoever uses one already shall notice. */
+static void frames_use(const struct owed *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->nr; i++) {
+		uint64_t len = o->ranges[i].nr * FRAME;
+		uint8_t *p = at(o->ranges[i].start * FRAME, len);
+
+		if (p && o->q <= OUT)
+			memset(p, 0x5a, len);
+		else if (p)
+			report_use(p, len);
+	}
+}
+
 static void answer(struct owed *o, const struct lie *lie)
 {
 	struct ring *r = &rings[o->q];
@@ -285,6 +322,7 @@ static void answer(struct owed *o, const struct lie *lie)
 	o->busy = false;
 	if (!r->enabled)
 		return;
+	frames_use(o);
 	if (o->q <= OUT && features & F_RANGES) {
 		answer_ranges(o, lie);
 		len = sizeof(struct ballonet_response);
@@ -379,15 +417,42 @@ static void request_array(struct owed *o, const uint8_t *out, size_t len)
 		frames_enter(o, frame[i], 1);
 }
 
-/* Free memory that is shown: what is in it may be dropped. */
-static void report_take(uint64_t addr, uint32_t len)
+static void report_take(struct owed *o, uint64_t addr, uint32_t len)
 {
-	void *p = at(addr, len);
+	if (!at(addr, len) || addr % FRAME || len % FRAME ||
+	    o->nr == RANGES_MAX) {
+		violation("report", addr);
+		return;
+	}
+	o->ranges[o->nr].start = addr / FRAME;
+	o->ranges[o->nr++].nr = len / FRAME;
+	if (len < report_least)
+		report_least = len;
+	report_use(at(addr, len), len);
+}
 
-	if (p)
-		memset(p, 0xa5, len);
-	else
-		violation("report outside of RAM", addr);
+/* One buffer at a time, of whole entries, with the same tags each time. */
+static void stats_take(const struct owed *o, const uint8_t *out, size_t len)
+{
+	unsigned int i, n = len / 10;
+	uint16_t tag;
+
+	for (i = 0; i < OWED_MAX; i++)
+		if (&owed[i] != o && owed[i].busy && owed[i].q == o->q)
+			violation("statistics at once", i);
+	if (!n || len % 10 || n > sizeof(stat_tags) / sizeof(stat_tags[0])) {
+		violation("length of statistics", len);
+		return;
+	}
+	if (stat_count && n != stat_count)
+		violation("number of statistics", n);
+	for (i = 0; i < n; i++) {
+		memcpy(&tag, out + 10 * i, sizeof(tag));
+		if (stat_count && tag != stat_tags[i])
+			violation("another statistic", tag);
+		stat_tags[i] = tag;
+	}
+	stat_count = n;
 }
 
 static size_t chain_read(struct owed *o, uint8_t *out, size_t size)
@@ -401,11 +466,15 @@ static size_t chain_read(struct owed *o, uint8_t *out, size_t size)
 		struct desc d = table[i];
 		const void *p = at(d.addr, d.len);
 
+		if (d.flags & 4)
+			violation("indirect descriptor", i);
+		if (!(d.flags & 2) && o->in_len)
+			violation("readable after writable", i);
 		if (d.flags & 2) {
 			o->in = d.addr;
 			o->in_len += d.len;
 			if (o->q == ring_index(REPORT))
-				report_take(d.addr, d.len);
+				report_take(o, d.addr, d.len);
 		} else if (p && len + d.len <= size) {
 			memcpy(out + len, p, d.len);
 			len += d.len;
@@ -441,6 +510,8 @@ static void request_take(int q, uint16_t head)
 		request_ranges(o, out, len);
 	else if (q <= OUT)
 		request_array(o, out, len);
+	else if (q == ring_index(STATS))
+		stats_take(o, out, len);
 	/* Statistics are kept until they are wanted. */
 	if (!rings[q].lie.silent && q != ring_index(STATS))
 		answer(o, &rings[q].lie);
@@ -472,6 +543,8 @@ static void ring_stop(int q)
 {
 	unsigned int i;
 
+	if (q == ring_index(STATS))
+		stat_count = 0;
 	rings[q].enabled = false;
 	for (i = 0; i < OWED_MAX; i++)
 		if (owed[i].q == q)
@@ -506,12 +579,25 @@ static void config_read(struct message *m)
 	reply(m, m->size);
 }
 
+static bool rings_used(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < RINGS; i++)
+		n += rings[i].taken;
+	return n;
+}
+
 static void config_write(const struct message *m)
 {
-	/* Of what a driver may write. */
+	/* Of what a driver may write, and when. */
 	if (m->config.offset == offsetof(struct ballonet_config, actual) &&
 	    m->config.size == 4)
 		memcpy(&config.actual, m->config.data, 4);
+	else if (m->config.offset ==
+			 offsetof(struct ballonet_config, poison_val) &&
+		 m->config.size == 4 && accepted & F_POISON && !rings_used())
+		memcpy(&config.poison_val, m->config.data, 4);
 	else
 		violation("config write", m->config.offset);
 }
@@ -537,6 +623,12 @@ static void ring_message(struct message *m, int fd)
 		if (r->kick >= 0)
 			close(r->kick);
 		r->kick = fd;
+		/*
+		 * User-Mode Linux forgets the bit, and then does not enable
+		 * rings, when a driver declines a feature late.
+		 */
+		if (!(accepted & F_PROTOCOL))
+			r->enabled = true;
 		break;
 	case 13:
 		if (r->call >= 0)
@@ -565,6 +657,7 @@ static bool message_handle(struct message *m, int fd)
 	case 2:
 		if (m->u64 & (~(features | F_PROTOCOL) | F_UNKNOWN))
 			violation("features", m->u64);
+		accepted = m->u64;
 		break;
 	case 5:
 		memory_map(m, fd);
@@ -806,6 +899,12 @@ static void cmd_count(char **arg)
 		n = config.actual;
 	else if (!strcmp(key, "held"))
 		n = held();
+	else if (!strcmp(key, "accepted"))
+		n = accepted & ~F_PROTOCOL;
+	else if (!strcmp(key, "poison"))
+		n = config.poison_val;
+	else if (!strcmp(key, "report_least"))
+		n = report_least;
 	else if (!strcmp(key, "owed"))
 		for (i = 0; i < OWED_MAX; i++)
 			n += owed[i].busy && owed[i].q <= OUT;

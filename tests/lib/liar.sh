@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A host that lies or does less than it should: tests/uml/liar.c. Source it
+# after test.sh.
+
+liar_dir=${BALLONET_BIN:-$TOP/build/bin}/../tests
+
+# Feature bits.
+TELL=$((1 << 0)) STATS=$((1 << 1)) REPORTING=$((1 << 5))
+VERSION_1=$((1 << 32)) RANGES=$((1 << 50)) EVENTS=$((1 << 51))
+
+# liar_start NAME FEATURES - the device on $WORK/NAME.sock, one at a time
+liar_start() {
+	rm -f "$WORK/$1.sock"
+	make_pipe liar
+	liar_in=$pipe_in liar_out=$pipe_out
+	"$liar_dir/liar" "$WORK/$1.sock" "$2" <"$WORK/liar.in" \
+		>"$WORK/liar.out" 2>>"$WORK/liar.log" &
+	liar_pid=$!
+	background $liar_pid
+	within 5 test -S "$WORK/$1.sock"
+}
+
+# liar COMMAND... - tell it, print what it answers
+liar() {
+	printf '%s\n' "$*" >&"$liar_in"
+	read_line "$liar_out" "$liar_pid" 20 ||
+		fail "the liar does not answer: $*" || return
+	printf '%s\n' "$REPLY"
+}
+
+# tell COMMAND... - the same, for commands that only succeed
+tell() {
+	eq "$(liar "$@")" ok "answer to '$*'"
+}
+
+# count KEY - what the liar has counted
+count() {
+	liar count "$1"
+}
