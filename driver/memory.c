@@ -12,8 +12,8 @@
  * through the host, as always. The range is isolated by then: nobody allocates
  * from it again, and the balloon takes as much elsewhere.
  *
- * Memory that is only for what can be moved (ZONE_MOVABLE) has no huge blocks of
- * ours at all.
+ * Memory that is only for what can be moved (ZONE_MOVABLE) has no huge blocks
+ * of ours at all.
  */
 #include <linux/jiffies.h>
 #include <linux/memory.h>

@@ -31,7 +31,7 @@ static inline void *ballonet_shrinker_data(struct shrinker *shrinker)
  * @data:	for ballonet_shrinker_data()
  * @count:	how much there is
  * @scan:	give some
- * @seeks:	what it costs to have them again: DEFAULT_SEEKS, or 0 for nothing
+ * @seeks:	what it costs to have it again: DEFAULT_SEEKS, or 0 for nothing
  *
  * Return: 0 or a negative error.
  */
