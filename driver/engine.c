@@ -229,7 +229,7 @@ static u64 wanted(struct ballonet *bal, bool *ret_pressed)
 	u64 frames, most;
 
 	*ret_pressed = false;
-	if (bal->stopping)
+	if (bal->stopping || READ_ONCE(bal->asleep))
 		return 0;
 	spin_lock_irqsave(&bal->lock, flags);
 	frames = max(bal->host_target, bal->target);
@@ -253,6 +253,7 @@ static u64 wanted(struct ballonet *bal, bool *ret_pressed)
 static bool interrupted(struct ballonet *bal)
 {
 	return atomic_read(&bal->config_dirty) || READ_ONCE(bal->stopping) ||
+	       READ_ONCE(bal->asleep) || READ_ONCE(bal->going.end) ||
 	       READ_ONCE(bal->ceiling) != U64_MAX;
 }
 
@@ -468,7 +469,7 @@ static unsigned int silent_in_ms(struct ballonet *bal)
 	       jiffies_to_msecs(since - jiffies) + 1;
 }
 
-static enum ballonet_state move(struct ballonet *bal)
+static enum ballonet_state move(struct ballonet *bal, u64 leaving)
 {
 	u64 held, have, want;
 	unsigned long flags;
@@ -484,6 +485,9 @@ static enum ballonet_state move(struct ballonet *bal)
 	held = held_frames(bal);
 	spin_unlock_irqrestore(&bal->lock, flags);
 	have = held + READ_ONCE(bal->inflateq.in_flight_frames);
+	/* What leaves is deflated first; another pass takes as much again. */
+	if (leaving)
+		want = min(want, have - leaving);
 
 	if (have > want) {
 		/* No deflate of a frame whose inflate is not answered. */
@@ -505,14 +509,16 @@ static unsigned int engine_pass(struct ballonet *bal)
 {
 	enum ballonet_state state;
 	unsigned int next = 0;
+	u64 leaving;
 
 	answers_collect(bal);
 	rings_check(bal);
+	leaving = ballonet_memory_leaving(bal);
 	if (bal->state == BALLONET_BROKEN)
 		return 0;
 	if (!bal->stopping)
 		host_target_read(bal);
-	state = move(bal);
+	state = move(bal, leaving);
 	actual_report(bal);
 
 	switch (state) {

@@ -171,8 +171,18 @@ struct ballonet_stat {
 #define BALLONET_MAX_STATS	24
 
 /**
+ * struct ballonet_span - a range of memory
+ * @start:	first frame
+ * @end:	first frame after it
+ */
+struct ballonet_span {
+	unsigned long start;
+	unsigned long end;
+};
+
+/**
  * struct ballonet_node - a NUMA node
- * @held:	huge blocks of it with the host. ballonet.lock
+ * @held:	huge blocks of it with the host. Engine
  * @credit:	frames until it is its turn to be taken from. Engine
  */
 struct ballonet_node {
@@ -200,6 +210,7 @@ struct ballonet_node {
  * @engine:	the only one who moves pages
  * @config_dirty: configuration space has to be read
  * @stopping:	no more inflating; everything goes back
+ * @asleep:	the guest hibernates, and wants all of its memory. Written whole
  * @host_target: frames the host wants. Engine
  * @reported:	frames last written to configuration space. Engine
  * @refused:	the host refused; cleared when its target changes. Engine
@@ -209,6 +220,7 @@ struct ballonet_node {
  * @target:	frames wished for through sysfs. Written whole
  * @floor:	frames of available memory that inflating leaves the guest.
  *		Written whole
+ * @floor_is_set: by an administrator. Written whole
  * @preferred:	node to take from, or NUMA_NO_NODE. Written whole
  * @lock:	protects the members below
  * @ceiling:	frames at most, until @ceiling_until
@@ -218,7 +230,10 @@ struct ballonet_node {
  * @relief:	by how many frames
  * @relief_due:	what @given is when they are there
  * @nodes:	nr_node_ids of them
- * @held_blocks: [0] in @nodes, [1] in @frames
+ * @leaving:	held huge blocks in memory that goes offline. Engine
+ * @going:	that memory, if any
+ * @gone:	there is no huge block in it any more
+ * @held_blocks: [0] in @nodes and @leaving, [1] in @frames
  * @unanswered:	moved frames that the host owes an answer for
  * @given:	frames that went back to the guest, ever
  * @state:	for sysfs
@@ -230,6 +245,8 @@ struct ballonet_node {
  * @oom_nb:	in the kernel's OOM notifier chain
  * @oom_given:	of @given, what its caller has been told of
  * @reboot_nb:	in the kernel's reboot notifier chain
+ * @memory_nb:	in the kernel's memory notifier chain
+ * @sleep_nb:	in the kernel's power management notifier chain
  * @shrinker:	asked by page reclaim
  * @counters:	for each processor; none without debugfs
  * @debugfs:	where they are shown
@@ -257,6 +274,7 @@ struct ballonet {
 	struct delayed_work engine;
 	atomic_t config_dirty;
 	bool stopping;
+	bool asleep;
 	u64 host_target;
 	u64 reported;
 	bool refused;
@@ -266,6 +284,7 @@ struct ballonet {
 
 	u64 target;
 	u64 floor;
+	bool floor_is_set;
 	int preferred;
 
 	spinlock_t lock;
@@ -276,6 +295,9 @@ struct ballonet {
 	u64 relief;
 	u64 relief_due;
 	struct ballonet_node *nodes;
+	struct list_head leaving;
+	struct ballonet_span going;
+	bool gone;
 	u64 held_blocks[2];
 	unsigned int unanswered;
 	u64 given;
@@ -289,6 +311,8 @@ struct ballonet {
 	struct notifier_block oom_nb;
 	u64 oom_given;
 	struct notifier_block reboot_nb;
+	struct notifier_block memory_nb;
+	struct notifier_block sleep_nb;
 	struct ballonet_shrinker shrinker;
 
 	struct ballonet_counters __percpu *counters;
@@ -319,6 +343,15 @@ bool ballonet_node_exists(int nid);
 struct page *ballonet_node_alloc(struct ballonet *bal, gfp_t gfp,
 				 unsigned int order);
 struct list_head *ballonet_node_held(struct ballonet *bal);
+
+/* memory.c */
+u64 ballonet_memory_leaving(struct ballonet *bal);
+int ballonet_memory_start(struct ballonet *bal);
+void ballonet_memory_stop(struct ballonet *bal);
+
+/* sleep.c */
+int ballonet_sleep_start(struct ballonet *bal);
+void ballonet_sleep_stop(struct ballonet *bal);
 
 /* request.c */
 int ballonet_queue_init(struct ballonet *bal, struct ballonet_queue *q,

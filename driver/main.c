@@ -226,6 +226,49 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	return NULL;
 }
 
+static int reboot_start(struct ballonet *bal)
+{
+	bal->reboot_nb.notifier_call = reboot_notify;
+	return register_reboot_notifier(&bal->reboot_nb);
+}
+
+static void reboot_stop(struct ballonet *bal)
+{
+	unregister_reboot_notifier(&bal->reboot_nb);
+}
+
+/* What the kernel tells a balloon of. */
+static const struct {
+	int (*start)(struct ballonet *bal);
+	void (*stop)(struct ballonet *bal);
+} listeners[] = {
+	{ ballonet_pressure_start, ballonet_pressure_stop },
+	{ ballonet_memory_start, ballonet_memory_stop },
+	{ ballonet_sleep_start, ballonet_sleep_stop },
+	{ reboot_start, reboot_stop },
+};
+
+static void listeners_stop(struct ballonet *bal, unsigned int nr)
+{
+	while (nr--)
+		listeners[nr].stop(bal);
+}
+
+static int listeners_start(struct ballonet *bal)
+{
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < ARRAY_SIZE(listeners); i++) {
+		rc = listeners[i].start(bal);
+		if (rc) {
+			listeners_stop(bal, i);
+			return rc;
+		}
+	}
+	return 0;
+}
+
 static int ballonet_probe(struct virtio_device *vdev)
 {
 	struct ballonet *bal;
@@ -242,18 +285,12 @@ static int ballonet_probe(struct virtio_device *vdev)
 	rc = device_up(bal);
 	if (rc)
 		goto err_free;
-	rc = ballonet_pressure_start(bal);
+	rc = listeners_start(bal);
 	if (rc)
 		goto err_down;
-	bal->reboot_nb.notifier_call = reboot_notify;
-	rc = register_reboot_notifier(&bal->reboot_nb);
-	if (rc)
-		goto err_pressure;
 	ballonet_counters_show(bal);
 	return 0;
 
-err_pressure:
-	ballonet_pressure_stop(bal);
 err_down:
 	device_down(bal);
 err_free:
@@ -266,8 +303,7 @@ static void ballonet_remove(struct virtio_device *vdev)
 	struct ballonet *bal = vdev->priv;
 
 	ballonet_counters_hide(bal);
-	unregister_reboot_notifier(&bal->reboot_nb);
-	ballonet_pressure_stop(bal);
+	listeners_stop(bal, ARRAY_SIZE(listeners));
 	device_down(bal);
 	ballonet_free(bal);
 }

@@ -24,40 +24,20 @@
 #include "floor.h"
 #include "internal.h"
 
-/* How long whoever puts memory offline waits for the host. */
-#define LEAVE_MS	5000
-
-/* A default floor follows the size of the guest, balloon included. */
-static void floor_follow(struct ballonet *bal)
-{
-	u64 total = totalram_pages();
-
-	if (READ_ONCE(bal->floor_is_set))
-		return;
-	if (!bal->deflate_on_oom)
-		total += ballonet_engine_actual(bal) +
-			 READ_ONCE(bal->inflateq.in_flight_frames);
-	WRITE_ONCE(bal->floor, ballonet_floor_default(total));
-}
-
-/* Move what is in the range, or is not, from one list to another. */
-static u64 blocks_move(struct ballonet *bal, struct list_head *from,
-		       const struct ballonet_span *span, bool in)
+/* Move what is in the range to those that leave, or what is not back. */
+static void blocks_move(struct ballonet *bal, struct list_head *from,
+			const struct ballonet_span *span, bool in)
 {
 	struct page *page, *next;
-	u64 frames = 0;
 
 	list_for_each_entry_safe(page, next, from, lru) {
 		unsigned long pfn = page_to_pfn(page);
 
 		cond_resched();
-		if ((pfn >= span->start && pfn < span->end) != in)
-			continue;
-		frames += 1ULL << ballonet_block_order(page);
-		list_move(&page->lru, in ? &bal->leaving :
+		if ((pfn >= span->start && pfn < span->end) == in)
+			list_move(&page->lru, in ? &bal->leaving :
 				  &bal->nodes[page_to_nid(page)].held);
 	}
-	return frames;
 }
 
 /* Whether the host has yet to answer about a block in the range. */
@@ -80,25 +60,133 @@ static bool queue_has(struct ballonet_queue *q,
 }
 
 /**
- * ballonet_memory_sort() - set aside the blocks that have to go back
+ * ballonet_memory_leaving() - find the blocks that have to go back
  * @bal:	the balloon
  *
  * Context: the engine's.
+ * Return: frames in blocks that are held, and in memory that goes offline.
  */
-void ballonet_memory_sort(struct ballonet *bal)
+u64 ballonet_memory_leaving(struct ballonet *bal)
 {
 	struct ballonet_span span;
+	struct page *page;
 	unsigned long flags;
 	unsigned int i;
+	u64 frames = 0;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	span = bal->leaving_span;
+	span = bal->going;
 	spin_unlock_irqrestore(&bal->lock, flags);
 	if (span.start == span.end && list_empty(&bal->leaving))
-		return;
+		return 0;
 
 	blocks_move(bal, &bal->leaving, &span, false);
 	for (i = 0; i < nr_node_ids; i++)
 		blocks_move(bal, &bal->nodes[i].held, &span, true);
-	bal->leaving_frames = 0;
+	list_for_each_entry(page, &bal->leaving, lru)
+		frames += 1ULL << ballonet_block_order(page);
+	if (!frames && !queue_has(&bal->inflateq, &span) &&
+	    !queue_has(&bal->deflateq, &span)) {
+		WRITE_ONCE(bal->gone, true);
+		wake_up_all(&bal->answer_wq);
+	}
+	return frames;
 }
+
+#if IS_ENABLED(CONFIG_MEMORY_HOTPLUG)
+
+/* How long whoever puts memory offline waits for the host. */
+#define LEAVE_MS	5000
+
+/* A default floor follows the size of the guest, balloon included. */
+static void floor_follow(struct ballonet *bal)
+{
+	u64 total = totalram_pages();
+
+	if (READ_ONCE(bal->floor_is_set))
+		return;
+	if (!bal->deflate_on_oom)
+		total += ballonet_engine_actual(bal) +
+			 READ_ONCE(bal->inflateq.in_flight_frames);
+	WRITE_ONCE(bal->floor, ballonet_floor_default(total));
+}
+
+static void going_set(struct ballonet *bal, unsigned long start,
+		      unsigned long end)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&bal->lock, flags);
+	bal->going.start = start;
+	bal->going.end = end;
+	bal->gone = false;
+	spin_unlock_irqrestore(&bal->lock, flags);
+	ballonet_engine_kick(bal);
+}
+
+static int memory_leave(struct ballonet *bal, unsigned long start,
+			unsigned long end)
+{
+	bool gone;
+
+	going_set(bal, start, end);
+	/* A balloon that is stopped gives everything back anyway. */
+	gone = wait_event_timeout(bal->answer_wq,
+				  READ_ONCE(bal->gone) ||
+				  READ_ONCE(bal->stopping),
+				  msecs_to_jiffies(LEAVE_MS));
+	going_set(bal, 0, 0);
+	return gone ? 0 : -EBUSY;
+}
+
+static int memory_notify_us(struct notifier_block *nb, unsigned long event,
+			    void *data)
+{
+	struct ballonet *bal = container_of(nb, struct ballonet, memory_nb);
+	const struct memory_notify *arg = data;
+
+	switch (event) {
+	case MEM_GOING_OFFLINE:
+		return notifier_from_errno(memory_leave(bal, arg->start_pfn,
+				arg->start_pfn + arg->nr_pages));
+	case MEM_ONLINE:
+	case MEM_OFFLINE:
+		floor_follow(bal);
+		ballonet_engine_kick(bal);
+	}
+	return NOTIFY_DONE;
+}
+
+/**
+ * ballonet_memory_start() - follow what memory the guest has
+ * @bal:	the balloon
+ *
+ * Return: 0 or a negative error.
+ */
+int ballonet_memory_start(struct ballonet *bal)
+{
+	bal->memory_nb.notifier_call = memory_notify_us;
+	return register_memory_notifier(&bal->memory_nb);
+}
+
+/**
+ * ballonet_memory_stop() - no more
+ * @bal:	the balloon
+ */
+void ballonet_memory_stop(struct ballonet *bal)
+{
+	unregister_memory_notifier(&bal->memory_nb);
+}
+
+#else
+
+int ballonet_memory_start(struct ballonet *bal)
+{
+	return 0;
+}
+
+void ballonet_memory_stop(struct ballonet *bal)
+{
+}
+
+#endif

@@ -41,6 +41,7 @@ int ballonet_nodes_init(struct ballonet *bal)
 		return -ENOMEM;
 	for (i = 0; i < nr_node_ids; i++)
 		INIT_LIST_HEAD(&bal->nodes[i].held);
+	INIT_LIST_HEAD(&bal->leaving);
 	bal->preferred = NUMA_NO_NODE;
 	return 0;
 }
@@ -140,13 +141,16 @@ static bool node_is_shorter(struct ballonet *bal, int a, int b)
  * @bal:	the balloon
  *
  * Context: the engine's.
- * Return: a list of them, empty if there is none at all.
+ * Return: a list of them, empty if there is none at all. Those in memory that
+ * goes offline come before all others.
  */
 struct list_head *ballonet_node_held(struct ballonet *bal)
 {
 	int best = NUMA_NO_NODE;
 	unsigned int i;
 
+	if (!list_empty(&bal->leaving))
+		return &bal->leaving;
 	/* Also of a node that has no memory left but that. */
 	for (i = 0; i < nr_node_ids; i++)
 		if (!list_empty(&bal->nodes[i].held) &&

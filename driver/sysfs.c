@@ -77,6 +77,7 @@ static ssize_t floor_store(struct device *dev, struct device_attribute *attr,
 	rc = ballonet_size_parse(buf, totalram_pages(), &frames);
 	if (rc)
 		return rc;
+	WRITE_ONCE(bal->floor_is_set, true);
 	WRITE_ONCE(bal->floor, frames);
 	ballonet_engine_kick(bal);
 	return count;

@@ -45,6 +45,15 @@ meminfo() {
 		cut -d' ' -f1) * 1024))
 }
 
+# rests_at_floor NAME - and has all answers: for use with within
+rests_at_floor() {
+	local actual
+
+	actual=$(knob "$1" actual)
+	[ "$actual" -gt 0 ] && knob_is "$1" state floor && sleep 1 &&
+		knob_is "$1" actual "$actual"
+}
+
 # free_bytes NAME - in the guest; what a processor has put aside is free too
 free_bytes() {
 	echo $(($(meminfo "$1" MemFree) + 4096 * $(guest "$1" \

@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Memory is plugged into a guest with a balloon, put offline and unplugged.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/lib/balloon.sh"
+
+# dimm NAME MIB - QEMU's arguments for what it can plug
+dimm() {
+	echo "-object memory-backend-memfd,id=$1,share=on,size=$2M"
+}
+
+boots() {
+	check backend_start vm
+	guest_start vm "$1" "socket=$WORK/vm.sock" \
+		"args=-m slots=2,maxmem=4G $(dimm movable 128) $(dimm kernel 512)" ||
+		return
+	check driver_load vm ballonet
+	check guest vm memload fill 48
+	total=$(meminfo vm MemTotal)
+	floor=$(knob vm floor)
+}
+
+# plug ID - and have the guest use it for what its name says; leaves the new
+# memory blocks' names in $blocks
+plug() {
+	local path=/sys/devices/system/memory before
+
+	before=$(guest vm "ls -d $path/memory[0-9]*")
+	guest vm "echo online_$1 >$path/auto_online_blocks"
+	check guest_qmp vm '{"execute": "device_add", "arguments": {
+		"driver": "pc-dimm", "id": "dimm-'"$1"'", "memdev": "'"$1"'"}}'
+	within 30 total_is $((total + $2 * MIB)) || return
+	blocks=$(guest vm "ls -d $path/memory[0-9]*" |
+		grep -vxF "$before")
+}
+
+total_is() {
+	[ "$(meminfo vm MemTotal)" -eq "$1" ]
+}
+
+# backend_maps - regions of memory that the back-end knows
+backend_maps() {
+	grep -c memfd "/proc/${backend_pids[vm]}/maps"
+}
+
+grown_to() {
+	[ "$(knob vm actual)" -ge "$1" ]
+}
+
+# frames_moved - what compaction and hot-unplug moved
+frames_moved() {
+	guest vm "sed -n 's/^balloon_migrate //p' /proc/vmstat"
+}
+
+unplugged() {
+	[ "$(guest_qmp vm query-memory-devices)" = '[]' ]
+}
+
+# In memory that has to stay movable the balloon has only single frames, and
+# those when there are no blocks any more.
+unplugs_memory_with_frames() {
+	local maps actual moved
+
+	maps=$(backend_maps)
+	plug movable 128 || return
+	at_least "$(backend_maps)" $((maps + 1)) "regions that the back-end maps"
+	check knob vm target 8G
+	within 60 rests_at_floor vm
+	# Blocks are given back first. There has to be room for the frames.
+	actual=$(($(knob vm actual) - 200 * MIB))
+	check knob vm target $actual
+	within 20 knob_is vm actual $actual
+	moved=$(frames_moved)
+	check guest_qmp vm '{"execute": "device_del",
+		"arguments": {"id": "dimm-movable"}}'
+	within 120 unplugged || return
+	at_least $(($(frames_moved) - moved)) 8192 "frames moved"
+	within 20 total_is "$total"
+	within 10 eval '[ $(backend_maps) -eq '"$maps"' ]'
+	eq "$(knob vm actual)" "$actual" actual
+	check guest vm memload check
+}
+
+grows_into_plugged_memory() {
+	local actual
+
+	check knob vm target 8G
+	within 60 rests_at_floor vm
+	actual=$(knob vm actual)
+	plug kernel 512 || return
+	within 60 grown_to $((actual + 416 * MIB))
+	eq "$(knob vm floor)" $((floor + 32 * MIB)) "the default floor"
+}
+
+# In memory for everything the kernel may have something of its own, which
+# keeps a memory block online. Not in all four.
+takes_blocks_offline() {
+	local block offline=0 actual
+
+	actual=$(knob vm actual)
+	for block in $blocks; do
+		guest vm "echo offline >$block/state" || continue
+		offline=$((offline + 1))
+	done
+	echo "# memory blocks that went offline: $offline of 4"
+	at_least $offline 1 "memory blocks offline"
+	within 10 total_is $((total + (512 - 128 * offline) * MIB))
+	within 60 rests_at_floor vm
+	at_most "$(knob vm actual)" $((actual - 96 * MIB * offline)) actual
+	eq "$(knob vm floor)" $((floor + (32 - 8 * offline) * MIB)) \
+		"the default floor"
+	check guest vm memload check
+}
+
+leaves_nothing_behind() {
+	check knob vm target 0
+	within 30 knob_is vm actual 0
+	check guest vm rmmod ballonet
+	check guest vm memload check
+	guest_stop vm
+}
+
+# memory KERNEL
+memory() {
+	run_test "$1 boots" boots "$1"
+	[ -z "$test_failed" ] || return
+	run_test "memory with single frames can be unplugged, $1" \
+		unplugs_memory_with_frames
+	run_test "the balloon grows into memory that is plugged, $1" \
+		grows_into_plugged_memory
+	run_test "memory with huge blocks can be put offline, $1" \
+		takes_blocks_offline
+	run_test "the driver leaves nothing behind, $1" leaves_nothing_behind
+}
+
+memory 6.1
+memory 6.12
+memory 7.3
+run_tests
