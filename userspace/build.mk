@@ -61,6 +61,8 @@ US_BIN := $(if $(BACKEND_SRC),$(U)/bin/vhost-user-balloon) \
 	$(if $(CTL_SRC),$(U)/bin/ballonetctl)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(U)/unit/%)
 HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
+# Drives the manager's side of QMP, so that it can be tested alone.
+QMPCTL := $(U)/tests/qmpctl
 UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
 VMM_BIN := $(U)/tests/vmm
 SIM_SRC := $(wildcard tests/sim/*.c)
@@ -74,7 +76,7 @@ US_UNIT := $(B)/share/ballonetd.service
 programs: $(US_BIN) ## build the programs of the host into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
-host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN)
+host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL)
 man: $(MAN)
 
 # Changed flags rebuild everything; changed paths, what they are compiled into.
@@ -126,6 +128,9 @@ $(VMM_BIN): $(call obj,$(VMM_SRC))
 	$(call us_link,)
 $(UML_BIN): $(U)/tests/%: $(U)/obj/tests/uml/%.o
 	$(call us_link,)
+$(QMPCTL): $(call obj,tests/tools/qmpctl.c \
+	$(addprefix $(US)/daemon/,qmp_link.c sock.c watch.c)) $(LIBBALLONET)
+	$(call us_link,libuv jansson)
 
 $(SIM_BIN): $(call obj,$(SIM_SRC)) $(LIBBALLONET)
 	$(call us_link,)
@@ -151,4 +156,4 @@ install: programs man $(US_JSON) $(US_UNIT) ## install programs, manuals and uni
 	done
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
-	$(CTL_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC)))
+	$(CTL_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC) tests/tools/qmpctl.c))
