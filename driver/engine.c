@@ -121,6 +121,23 @@ static void answer_note(struct ballonet_queue *q, struct ballonet_rq *rq,
 	ballonet_count_rq(q, BALLONET_C_INFLATE_FREED_BYTES, rq->freed);
 }
 
+static void failure_note(struct ballonet *bal, struct ballonet_rq *rq,
+			 bool inflate, int rc, u64 done)
+{
+	if (rc == -EPERM && inflate) {
+		dev_warn_ratelimited(&bal->vdev->dev,
+				     "host refuses %u frames; it is asked again when the target changes\n",
+				     rq->frames);
+		WRITE_ONCE(bal->refused, true);
+		return;
+	}
+	dev_warn_ratelimited(&bal->vdev->dev,
+			     "host did %llu of %u frames of an %s: status %u; it is asked again with pauses\n",
+			     done, rq->frames, inflate ? "inflate" : "deflate",
+			     rq->status);
+	bal->failed = true;
+}
+
 static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 			  struct ballonet_rq *rq)
 {
@@ -132,9 +149,10 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 	rc = ballonet_rq_result(bal, rq, &done);
 	answer_note(q, rq, rc, done);
 	if (rc == -EPROTO) {
-		dev_err(&bal->vdev->dev,
-			"host's answer to a request of %u frames, %u bytes long, makes no sense; unbind and bind the driver\n",
-			rq->frames, rq->len);
+		dev_err_ratelimited(&bal->vdev->dev,
+				    "host's answer to a request of %u frames makes no sense: %u bytes long, %zu expected, status %u; unbind and bind the driver\n",
+				    rq->frames, rq->len, sizeof(*rq->answer),
+				    rq->status);
 		state_set(bal, BALLONET_BROKEN, 0);
 		return;
 	}
@@ -144,9 +162,9 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 			ballonet_frame_answered(bal, q, rq, done ? 0 : rc);
 			return;
 		}
-		dev_err(&bal->vdev->dev,
-			"host keeps a frame that was moved: error %d; unbind and bind the driver\n",
-			rc);
+		dev_err_ratelimited(&bal->vdev->dev,
+				    "host keeps a frame that was moved: status %u; unbind and bind the driver\n",
+				    rq->status);
 		state_set(bal, BALLONET_BROKEN, 0);
 		return;
 	}
@@ -157,15 +175,8 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 		else
 			give(bal, page);
 	}
-	if (rc) {
-		dev_warn_ratelimited(&bal->vdev->dev,
-				     "host did %llu of %u frames: error %d\n",
-				     done, rq->frames, rc);
-		if (rc == -EPERM && inflate)
-			WRITE_ONCE(bal->refused, true);
-		else
-			bal->failed = true;
-	}
+	if (rc)
+		failure_note(bal, rq, inflate, rc, done);
 	ballonet_rq_put(q, rq);
 }
 
@@ -338,7 +349,8 @@ static bool send(struct ballonet *bal, struct ballonet_queue *q,
 		rq_abandon(bal, q, rq, was_held);
 		return false;
 	}
-	dev_err(&bal->vdev->dev, "request of %u frames not sent: error %d\n",
+	dev_err(&bal->vdev->dev,
+		"request of %u frames not sent: error %d; unbind and bind the driver\n",
 		rq->frames, rc);
 	rq_abandon(bal, q, rq, was_held);
 	state_set(bal, BALLONET_BROKEN, 0);
@@ -538,6 +550,10 @@ static unsigned int engine_pass(struct ballonet *bal)
 	if (!queues_idle(bal)) {
 		next = silent_in_ms(bal);
 		if (!next) {
+			if (bal->state != BALLONET_SILENT)
+				dev_warn_ratelimited(&bal->vdev->dev,
+						     "host owes an answer for more than %u ms; look at its back-end\n",
+						     SILENT_MS);
 			state = BALLONET_SILENT;
 			next = SILENT_MS;
 		}
@@ -641,6 +657,9 @@ void ballonet_engine_drain(struct ballonet *bal)
 		if (bal->state == BALLONET_BROKEN)
 			return;
 		if (time_after(jiffies, end)) {
+			dev_warn(&bal->vdev->dev,
+				 "host did not give all back in %u ms, %llu frames are left; they are the guest's after the reset that follows\n",
+				 DRAIN_MS, ballonet_engine_actual(bal));
 			ballonet_count(bal, BALLONET_C_DRAIN_TIMEOUT, 1);
 			return;
 		}

@@ -275,7 +275,7 @@ static int ballonet_probe(struct virtio_device *vdev)
 	int rc;
 
 	if (!vdev->config->get) {
-		dev_err(&vdev->dev, "device has no configuration space\n");
+		dev_err(&vdev->dev, "device has no configuration space, the VMM has to give it one\n");
 		return -EINVAL;
 	}
 	bal = ballonet_alloc(vdev);

@@ -94,7 +94,7 @@ void ballonet_report_start(struct ballonet *bal)
 	entries = virtqueue_get_vring_size(bal->reportq);
 	if (entries < PAGE_REPORTING_CAPACITY) {
 		dev_warn(&bal->vdev->dev,
-			 "no free page reporting: its queue has %u entries, %u needed\n",
+			 "no free page reporting: its queue has %u entries, the host has to give it %u\n",
 			 entries, PAGE_REPORTING_CAPACITY);
 		return;
 	}
@@ -104,7 +104,7 @@ void ballonet_report_start(struct ballonet *bal)
 	rc = page_reporting_register(&bal->reporting);
 	if (rc == -EBUSY)
 		dev_info(&bal->vdev->dev,
-			 "no free page reporting: another driver reports\n");
+			 "no free page reporting: another driver does it\n");
 	else if (rc)
 		dev_warn(&bal->vdev->dev,
 			 "no free page reporting: error %d\n", rc);

@@ -57,6 +57,29 @@ test_no_kernel_version_outside_driver_compat() {
 	loud kernel_versions "$WORK/v.h" && ! kernel_versions "${all[@]}"
 }
 
+# What an administrator sees of the module before he loads it.
+modinfo_is_complete() {
+	local ko=$TOP/build/modules/$1/ballonet.ko field version
+
+	version=$(sed -nE 's/^PACKAGE_VERSION="(.*)"/\1/p' dkms.conf)
+	for field in description author; do
+		check grep -q '[a-z].* ' <<<"$(modinfo -F $field "$ko")" ||
+			echo "no $field"
+	done
+	eq "$(modinfo -F name "$ko")" ballonet name
+	eq "$(modinfo -F license "$ko")" GPL licence
+	eq "$(modinfo -F version "$ko")" "$version" version
+	eq "$(modinfo -F alias "$ko")" 'virtio:d00000005v*' alias
+	check grep -qxE '[0-9A-F]{23,}' <<<"$(modinfo -F srcversion "$ko")"
+	eq "$(modinfo -F vermagic "$ko" | sed 's/ .*//')" \
+		"$(<"$TOP/build/cache/kernels/$1/release")" "the kernel of vermagic"
+	# name:what it is (type)
+	refused eval 'modinfo -F parm "$ko" | grep -vE "^[a-z_]+:.+ \([a-z ]+\)$"'
+}
+
+for series in 6.1 6.12 7.3; do
+	run_test "modinfo is complete on $series" modinfo_is_complete "$series"
+done
 for series in 6.1 6.12; do
 	run_test "compiler and sparse are silent on $series" \
 		build_is_silent "$series" W=1 "${SPARSE[@]}"

@@ -29,8 +29,8 @@ SLACK=$((4 * MIB))
 
 # What virtio's core says of a ring that is broken, and the driver of an answer.
 MAY_SAY='virtio-uml\.0-[a-z]+:id [0-9]+ (out of range|is not a head)'
-MAY_SAY+="|ballonet virtio0: (host's answer|host did|request of|a virtqueue is broken)"
-MAY_SAY+='|answer_finish: [0-9]+ callbacks suppressed'
+MAY_SAY+="|ballonet virtio0: (host's answer|host did|host refuses|host owes|request of|a virtqueue is broken)"
+MAY_SAY+='|(answer_finish|failure_note): [0-9]+ callbacks suppressed'
 
 log_seen=0
 
