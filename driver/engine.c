@@ -205,11 +205,16 @@ static void rings_check(struct ballonet *bal)
 
 static void host_target_read(struct ballonet *bal)
 {
+	/* A transport that cannot read, for want of memory, writes nothing. */
+	__le32 raw = cpu_to_le32(bal->host_target);
 	u32 target;
 
 	if (!atomic_xchg(&bal->config_dirty, 0))
 		return;
-	virtio_cread_le(bal->vdev, struct ballonet_config, num_pages, &target);
+	bal->vdev->config->get(bal->vdev,
+			       offsetof(struct ballonet_config, num_pages),
+			       &raw, sizeof(raw));
+	target = le32_to_cpu(raw);
 	if (target != bal->host_target) {
 		bal->refused = false;
 		bal->retry_ms = RETRY_MIN_MS;

@@ -21,11 +21,14 @@
 #include "floor.h"
 #include "internal.h"
 
-/* Zero and all ones are what a configuration space too short reads as. */
+/*
+ * Zero and all ones are what a configuration space too short reads as, and zero
+ * what a transport leaves that cannot read it, for want of memory.
+ */
 static u32 limit_read(struct virtio_device *vdev, unsigned int offset,
 		      u32 fallback, u32 most)
 {
-	__le32 raw;
+	__le32 raw = 0;
 	u32 value;
 
 	vdev->config->get(vdev, offset, &raw, sizeof(raw));
