@@ -14,7 +14,7 @@ RIVALS='squeezed|qmemman|MOM|Proxmox'
 "$SIM" -s 4 -d ballonet >"$WORK/ballonet"
 wait $! || exit
 # A host of another size, for minutes.
-"$SIM" -n 1000 -s 1 -t 600 mix flood broken >"$WORK/large" || exit
+"$SIM" -n 1000 -s 1 -t 800 mix flood broken >"$WORK/large" || exit
 
 cat "$WORK"/{plain,ballonet,large} | sed 's/^/# /'
 
