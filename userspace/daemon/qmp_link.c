@@ -55,6 +55,8 @@ struct qmp_link {
 	int fd;
 	pid_t pid;
 	struct watch *watch;
+	/* What @watch waits for. */
+	int events;
 	struct alarm *alarm;
 	struct qmp qmp;
 	struct qmp_balloon balloon;
@@ -119,11 +121,42 @@ static void target_send(struct qmp_link *link)
 				       link);
 }
 
-static void events_update(struct qmp_link *link)
+static int send_some(struct qmp_link *link)
 {
-	if (link->watch)
-		watch_events(link->watch, UV_READABLE |
-			     (link->qmp.out.len ? UV_WRITABLE : 0));
+	ssize_t n;
+
+	if (!link->qmp.out.len)
+		return 0;
+	n = send(link->fd, link->qmp.out.data, link->qmp.out.len, MSG_NOSIGNAL);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	varlink_buf_consume(&link->qmp.out, n);
+	return 0;
+}
+
+/* An error is for on_ready() to find. */
+static void flush(struct qmp_link *link)
+{
+	int events;
+
+	if (!link->watch)
+		return;
+	send_some(link);
+	events = UV_READABLE | (link->qmp.out.len ? UV_WRITABLE : 0);
+	if (events != link->events)
+		watch_events(link->watch, events);
+	link->events = events;
+}
+
+/* When QEMU is there and nothing is under way. */
+static void rest(struct qmp_link *link)
+{
+	if (link->options.mode == QMP_LINK_BORROW)
+		link_close(link);
+	else
+		link->phase = RESTING;
+	alarm_set(link->alarm, link->options.period_ms);
+	tell(link, true, "connected");
 }
 
 static void ask(struct qmp_link *link)
@@ -133,7 +166,10 @@ static void ask(struct qmp_link *link)
 	alarm_set(link->alarm, ANSWER_LIMIT_MS);
 	target_send(link);
 	qmp_balloon_refresh(&link->balloon, uv_now(link->loop));
-	events_update(link);
+	if (link->qmp.pending)
+		flush(link);
+	else
+		rest(link);
 }
 
 static void on_qmp_ready(void *userdata)
@@ -173,27 +209,8 @@ static void round_end(struct qmp_link *link)
 	target_send(link);
 	if (round_wants_more(link))
 		qmp_balloon_refresh(&link->balloon, uv_now(link->loop));
-	if (link->qmp.pending)
-		return;
-	if (link->options.mode == QMP_LINK_BORROW)
-		link_close(link);
-	else
-		link->phase = RESTING;
-	alarm_set(link->alarm, link->options.period_ms);
-	tell(link, true, "connected");
-}
-
-static int send_some(struct qmp_link *link)
-{
-	ssize_t n;
-
-	if (!link->qmp.out.len)
-		return 0;
-	n = send(link->fd, link->qmp.out.data, link->qmp.out.len, MSG_NOSIGNAL);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	varlink_buf_consume(&link->qmp.out, n);
-	return 0;
+	if (!link->qmp.pending)
+		rest(link);
 }
 
 static int receive_some(struct qmp_link *link, struct fault *ret_fault)
@@ -231,7 +248,7 @@ static void on_ready(void *userdata, int events)
 	else if (link->phase == ASKING && link->qmp.state == QMP_READY &&
 		 !link->qmp.pending)
 		round_end(link);
-	events_update(link);
+	flush(link);
 }
 
 /* Who made the socket: QEMU, or who gave it to QEMU. */
@@ -271,6 +288,7 @@ static void link_open(struct qmp_link *link)
 		link_fail(link, strerror(-rc));
 		return;
 	}
+	link->events = UV_READABLE;
 	peer_update(link);
 	qmp_connected(&link->qmp, (uint64_t)getpid() << 32 ^ uv_hrtime());
 	link->phase = ASKING;
@@ -364,7 +382,7 @@ int qmp_link_create(uv_loop_t *loop, const struct qmp_link_options *options,
 	}
 	qmp_init(&link->qmp, &qmp_ops, link);
 	qmp_balloon_init(&link->balloon, &link->qmp, options->stats_s,
-			 on_changed, link);
+			 options->mode == QMP_LINK_HOLD, on_changed, link);
 	alarm_set(link->alarm, 0);
 	*ret_link = link;
 	return 0;
@@ -404,7 +422,7 @@ int qmp_link_set(struct qmp_link *link, uint64_t bytes)
 		target_send(link);
 	else if (!link->backoff_ms)
 		alarm_set(link->alarm, 0);
-	events_update(link);
+	flush(link);
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * A refresh is a handful of commands sent at once; its answers come in their
  * order. The first refresh looks for the balloon in the three places where
- * QEMU keeps devices; the second knows the path and asks for statistics.
+ * QEMU keeps devices; the second knows the path and asks for statistics. From
+ * then on most refreshes are one command.
  *
  * QEMU asks the guest every period_s seconds, on the VM's clock, and stops
  * asking when the guest does not answer or is reset: a period that was set once
@@ -67,16 +68,18 @@ static void stats_forget(struct qmp_balloon *balloon)
  * @qmp:	the VM's connection; its owner passes on the events
  * @period_s:	how often the guest shall be asked for statistics; somebody
  *		else's shorter period is left alone
+ * @events:	the connection stays, and they come
  * @changed:	called when something changed
  * @userdata:	for @changed
  */
 void qmp_balloon_init(struct qmp_balloon *balloon, struct qmp *qmp,
-		      uint32_t period_s, void (*changed)(void *userdata),
-		      void *userdata)
+		      uint32_t period_s, bool events,
+		      void (*changed)(void *userdata), void *userdata)
 {
 	*balloon = (struct qmp_balloon){
 		.qmp = qmp,
 		.period_s = period_s,
+		.events = events,
 		.changed = changed,
 		.userdata = userdata,
 	};
@@ -94,7 +97,7 @@ void qmp_balloon_forget(struct qmp_balloon *balloon)
 		.target = PROCFILE_UNKNOWN,
 	};
 	balloon->path[0] = '\0';
-	balloon->search_ms = 0;
+	balloon->full_ms = 0;
 	balloon->set_up = false;
 	balloon->base = balloon->dimms = 0;
 	stats_forget(balloon);
@@ -400,10 +403,6 @@ static void search(struct qmp_balloon *balloon)
 	};
 	size_t i;
 
-	if (balloon->search_ms &&
-	    balloon->now_ms - balloon->search_ms < QMP_BALLOON_SEARCH_MS)
-		return;
-	balloon->search_ms = balloon->now_ms;
 	for (i = 0; i < ARRAY_SIZE(containers); i++)
 		ask(balloon, "qom-list",
 		    json_pack("{s:s}", "path", containers[i]), done[i]);
@@ -416,16 +415,38 @@ static void set_up(struct qmp_balloon *balloon)
 	ask_property(balloon, "guest-stats-polling-interval", on_period);
 }
 
+/* The memory first: the guest's numbers are checked by it. */
+static void ask_all(struct qmp_balloon *balloon)
+{
+	balloon->full_ms = balloon->now_ms;
+	ask(balloon, "query-memory-size-summary", NULL, on_size);
+	ask(balloon, "query-memory-devices", NULL, on_devices);
+	ask(balloon, "query-status", NULL, on_status);
+	ask(balloon, "query-migrate", NULL, on_migrate);
+	ask(balloon, "query-balloon", NULL, on_balloon);
+	if (!balloon->path[0])
+		search(balloon);
+}
+
+/* What events would have told. */
+static void ask_state(struct qmp_balloon *balloon)
+{
+	ask(balloon, "query-status", NULL, on_status);
+	ask(balloon, "query-balloon", NULL, on_balloon);
+}
+
 /**
- * qmp_balloon_refresh - ask for everything
+ * qmp_balloon_refresh - ask for what is new
  * @balloon:	of a VM whose qmp is ready; changed() is called when all answers
  *		are there
  * @now_ms:	a clock that only goes forward, not 0
  *
  * The answers are as old as this call: statistics become new at most once in
- * period_s.
+ * period_s. Of the VM's memory, of migration and of a balloon that was plugged
+ * in it may hear QMP_BALLOON_FULL_MS late.
  *
- * Return: 0, -EBUSY while the last one is under way, -ENOTCONN.
+ * Return: how many commands were sent, which may be none, -EBUSY while the last
+ * refresh is under way, -ENOTCONN.
  */
 int qmp_balloon_refresh(struct qmp_balloon *balloon, uint64_t now_ms)
 {
@@ -434,19 +455,16 @@ int qmp_balloon_refresh(struct qmp_balloon *balloon, uint64_t now_ms)
 	if (balloon->asked)
 		return -EBUSY;
 	balloon->now_ms = now_ms;
-	/* The memory first: the guest's numbers are checked by it. */
-	ask(balloon, "query-memory-size-summary", NULL, on_size);
-	ask(balloon, "query-memory-devices", NULL, on_devices);
-	ask(balloon, "query-status", NULL, on_status);
-	ask(balloon, "query-migrate", NULL, on_migrate);
-	ask(balloon, "query-balloon", NULL, on_balloon);
-	if (!balloon->path[0])
-		search(balloon);
-	else if (!balloon->set_up)
+	if (!balloon->full_ms ||
+	    now_ms - balloon->full_ms >= QMP_BALLOON_FULL_MS)
+		ask_all(balloon);
+	else if (!balloon->events)
+		ask_state(balloon);
+	if (balloon->path[0] && !balloon->set_up)
 		set_up(balloon);
 	if (balloon->path[0])
 		ask_property(balloon, "guest-stats", on_stats);
-	return 0;
+	return (int)balloon->asked;
 }
 
 /**
@@ -510,10 +528,18 @@ static void on_reset(struct qmp_balloon *balloon, json_t *data)
 	stats_forget(balloon);
 }
 
+/* A DIMM came or went. */
+static void on_memory(struct qmp_balloon *balloon, json_t *data)
+{
+	(void)data;
+	balloon->full_ms = 0;
+}
+
 static void on_device_deleted(struct qmp_balloon *balloon, json_t *data)
 {
 	const char *path = json_string_value(json_object_get(data, "path"));
 
+	balloon->full_ms = 0;
 	if (path && balloon->path[0] && !strcmp(path, balloon->path))
 		device_forget(balloon);
 }
@@ -537,6 +563,7 @@ void qmp_balloon_event(struct qmp_balloon *balloon, const char *name,
 		{ "SHUTDOWN", on_shutdown },
 		{ "RESET", on_reset },
 		{ "DEVICE_DELETED", on_device_deleted },
+		{ "ACPI_DEVICE_OST", on_memory },
 	};
 	size_t i;
 

@@ -19,8 +19,12 @@
 /* A path of QEMU's objects has a container of ours and an id of the user's. */
 #define QMP_BALLOON_PATH_MAX	256
 
-/* How often a balloon is looked for where there was none: device_add. */
-#define QMP_BALLOON_SEARCH_MS	10000
+/*
+ * How often everything is asked for, and a balloon looked for where there was
+ * none. In between only what changes by itself: each command costs QEMU more
+ * than a tenth of a millisecond, and there are many VMs.
+ */
+#define QMP_BALLOON_FULL_MS	10000
 
 /* A guest's statistics: those of virtio, by QEMU's names. */
 enum qmp_stat {
@@ -100,9 +104,10 @@ struct qmp_vm {
  * @changed:	called when an event or the end of a refresh changed @vm
  * @userdata:	for @changed
  * @period_s:	how often the guest is asked for statistics
+ * @events:	they come, so that what they tell needs not be asked for
  * @path:	of the device among QEMU's objects; "" if it was not found
  * @now_ms:	of the refresh
- * @search_ms:	when it was last looked for; 0 to look now
+ * @full_ms:	when everything was asked for; 0 to do so now
  * @asked:	commands of the refresh that wait for their answers
  * @set_up:	this device's properties were read, and its period set
  * @base:	RAM that the VM began with
@@ -116,9 +121,10 @@ struct qmp_balloon {
 	void (*changed)(void *userdata);
 	void *userdata;
 	uint32_t period_s;
+	bool events;
 	char path[QMP_BALLOON_PATH_MAX];
 	uint64_t now_ms;
-	uint64_t search_ms;
+	uint64_t full_ms;
 	unsigned int asked;
 	bool set_up;
 	uint64_t base;
@@ -128,8 +134,8 @@ struct qmp_balloon {
 };
 
 void qmp_balloon_init(struct qmp_balloon *balloon, struct qmp *qmp,
-		      uint32_t period_s, void (*changed)(void *userdata),
-		      void *userdata);
+		      uint32_t period_s, bool events,
+		      void (*changed)(void *userdata), void *userdata);
 int qmp_balloon_refresh(struct qmp_balloon *balloon, uint64_t now_ms);
 int qmp_balloon_set(struct qmp_balloon *balloon, uint64_t bytes,
 		    qmp_done done, void *userdata);
