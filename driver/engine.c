@@ -367,6 +367,7 @@ static enum ballonet_state inflate(struct ballonet *bal, u64 need)
 	enum ballonet_state state = BALLONET_INFLATING;
 	bool huge = true;
 
+	ballonet_hint_release(bal, need);
 	while (need && state == BALLONET_INFLATING && !interrupted(bal)) {
 		struct ballonet_rq *rq = ballonet_rq_get(&bal->inflateq);
 		u64 frames;

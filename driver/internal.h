@@ -17,8 +17,16 @@
  *	the guest's ──block_take()──► request on inflateq ──answer──► held
  *	held ──► request on deflateq ──answer──► block_give(): the guest's
  *
+ * Beside it, while the host migrates the guest, free page hinting (hint.c) with
+ * a work item of its own takes free blocks, shows them to the host, and keeps
+ * them until the migration is over or somebody needs them; the engine, too,
+ * has them before it looks for others:
+ *
+ *	the guest's ──► free_page_vq ──answer──► held ──DONE, need──► its own
+ *
  * Locks: ballonet_queue.lock and ballonet.lock are spinlocks, taken in
- * interrupts too, and never nested. None is held over an allocation or a wait.
+ * interrupts too, and ballonet_hint.lock is one that is not; never nested. None
+ * is held over an allocation or a wait.
  */
 #ifndef _BALLONET_INTERNAL_H
 #define _BALLONET_INTERNAL_H
@@ -191,6 +199,62 @@ struct ballonet_node {
 };
 
 /**
+ * struct ballonet_hint_cmd - a command on free_page_vq
+ * @id:		what the host reads
+ * @sent:	and may still read
+ */
+struct ballonet_hint_cmd {
+	__le32 id;
+	bool sent;
+};
+
+/**
+ * struct ballonet_hint - free page hinting
+ * @vq:		NULL if not negotiated
+ * @most:	blocks in flight at most; 0 while there is no hinting
+ * @work:	the only one who uses @vq, and what follows up to @lock
+ * @changed:	configuration space has to be read
+ * @id:		what the host last said: of a round, STOP or DONE. Written whole
+ * @unsaid:	@id was not sent yet
+ * @open:	an id was sent, and no STOP since
+ * @start:	the id
+ * @stop:	STOP
+ * @in_flight:	how many blocks the host has
+ * @look:	jiffies when to look for what should have been announced
+ * @look_ms:	how long after the last look that is
+ * @paused_until: jiffies; no block is taken before. Written whole
+ * @blocks:	how many there are, wherever
+ * @lock:	protects the lists. Not taken in interrupts
+ * @todo:	blocks, through page->lru, to be hinted in this round
+ * @sent:	those that the host has
+ * @held:	those that it has answered for
+ * @shrinker:	asked by page reclaim
+ * @oom_nb:	in the kernel's OOM notifier chain
+ */
+struct ballonet_hint {
+	struct virtqueue *vq;
+	unsigned int most;
+	struct delayed_work work;
+	atomic_t changed;
+	u32 id;
+	bool unsaid;
+	bool open;
+	struct ballonet_hint_cmd start;
+	struct ballonet_hint_cmd stop;
+	unsigned int in_flight;
+	unsigned long look;
+	unsigned int look_ms;
+	unsigned long paused_until;
+	atomic_long_t blocks;
+	spinlock_t lock;
+	struct list_head todo;
+	struct list_head sent;
+	struct list_head held;
+	struct ballonet_shrinker shrinker;
+	struct notifier_block oom_nb;
+};
+
+/**
  * struct ballonet - one balloon device
  * @vdev:	the device
  * @wq:		runs @engine and @stats_work; freezable, with a rescuer
@@ -199,6 +263,7 @@ struct ballonet_node {
  * @statsq:	NULL if not negotiated
  * @stats:	the one buffer on @statsq
  * @stats_work:	fills it
+ * @hint:	free page hinting
  * @reportq:	NULL if not negotiated
  * @reporting:	our half of the kernel's free page reporting
  * @reports:	@reporting is registered
@@ -260,6 +325,8 @@ struct ballonet {
 	struct virtqueue *statsq;
 	struct ballonet_stat *stats;
 	struct work_struct stats_work;
+
+	struct ballonet_hint hint;
 
 	struct virtqueue *reportq;
 	struct page_reporting_dev_info reporting;
@@ -388,6 +455,16 @@ u64 ballonet_engine_actual(struct ballonet *bal);
 void ballonet_stats_init(struct ballonet *bal);
 int ballonet_stats_prime(struct ballonet *bal);
 void ballonet_stats_callback(struct virtqueue *vq);
+
+/* hint.c */
+void ballonet_hint_init(struct ballonet *bal);
+void ballonet_hint_callback(struct virtqueue *vq);
+void ballonet_hint_changed(struct ballonet *bal);
+void ballonet_hint_start(struct ballonet *bal);
+void ballonet_hint_quiet(struct ballonet *bal);
+void ballonet_hint_stop(struct ballonet *bal);
+u64 ballonet_hint_release(struct ballonet *bal, u64 frames);
+u64 ballonet_hint_held(struct ballonet *bal);
 
 /* report.c */
 void ballonet_report_callback(struct virtqueue *vq);

@@ -74,6 +74,8 @@ static int vqs_find(struct ballonet *bal)
 		  &bal->deflateq.vq, -1 },
 		{ { "stats", ballonet_stats_callback },
 		  &bal->statsq, VIRTIO_BALLOON_F_STATS_VQ },
+		{ { "free_page", ballonet_hint_callback },
+		  &bal->hint.vq, VIRTIO_BALLOON_F_FREE_PAGE_HINT },
 		{ { "reporting", ballonet_report_callback },
 		  &bal->reportq, VIRTIO_BALLOON_F_REPORTING },
 	};
@@ -139,6 +141,7 @@ static int device_up(struct ballonet *bal)
 	if (bal->statsq)
 		virtqueue_kick(bal->statsq);
 	ballonet_engine_start(bal);
+	ballonet_hint_start(bal);
 	ballonet_report_start(bal);
 	return 0;
 
@@ -159,6 +162,7 @@ static void device_quiet(struct ballonet *bal)
 	bal->closed = true;
 	spin_unlock_irqrestore(&bal->lock, flags);
 	cancel_work_sync(&bal->stats_work);
+	ballonet_hint_quiet(bal);
 	ballonet_queue_close(&bal->inflateq);
 	ballonet_queue_close(&bal->deflateq);
 	ballonet_frames_settle(bal);
@@ -171,6 +175,7 @@ static void device_down(struct ballonet *bal)
 	/* Of User-Mode Linux only this stops the host's rings. */
 	bal->vdev->config->del_vqs(bal->vdev);
 	ballonet_report_stop(bal);
+	ballonet_hint_stop(bal);
 	ballonet_queue_empty(&bal->inflateq);
 	ballonet_queue_empty(&bal->deflateq);
 	ballonet_engine_release(bal);
@@ -215,6 +220,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	bal->floor = ballonet_floor_default(totalram_pages());
 	ballonet_engine_init(bal);
 	ballonet_stats_init(bal);
+	ballonet_hint_init(bal);
 	bal->stats = kcalloc(BALLONET_MAX_STATS, sizeof(*bal->stats),
 			     GFP_KERNEL);
 	/* With a rescuer, since it runs when memory is short. */
@@ -318,6 +324,7 @@ static void ballonet_config_changed(struct virtio_device *vdev)
 	ballonet_count(bal, BALLONET_C_CONFIG_CHANGE, 1);
 	atomic_set(&bal->config_dirty, 1);
 	ballonet_engine_kick(bal);
+	ballonet_hint_changed(bal);
 }
 
 #ifdef CONFIG_PM_SLEEP
@@ -355,6 +362,7 @@ static const unsigned int features[] = {
 	VIRTIO_BALLOON_F_MUST_TELL_HOST,
 	VIRTIO_BALLOON_F_STATS_VQ,
 	VIRTIO_BALLOON_F_DEFLATE_ON_OOM,
+	VIRTIO_BALLOON_F_FREE_PAGE_HINT,
 	VIRTIO_BALLOON_F_PAGE_POISON,
 	VIRTIO_BALLOON_F_REPORTING,
 	BALLONET_F_RANGES,

@@ -61,6 +61,13 @@ static ssize_t actual_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(actual);
 
+static ssize_t hinted_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return emit_frames(buf, ballonet_hint_held(to_ballonet(dev)));
+}
+static DEVICE_ATTR_RO(hinted);
+
 static ssize_t floor_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
@@ -133,6 +140,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_host_target.attr,
 	&dev_attr_actual.attr,
 	&dev_attr_floor.attr,
+	&dev_attr_hinted.attr,
 	&dev_attr_node.attr,
 	&dev_attr_state.attr,
 	NULL

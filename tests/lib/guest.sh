@@ -147,7 +147,8 @@ start_qemu() {
 		-serial chardev:console \
 		-chardev "pipe,id=agent,path=$WORK/$name.agent" \
 		-serial chardev:agent \
-		-qmp "pipe:$WORK/$name.qmp" $device ${o[args]}
+		-qmp "pipe:$WORK/$name.qmp" $device ${o[args]} \
+		${o[incoming]:+-incoming "unix:${o[incoming]}"}
 }
 
 start_uml() {
@@ -184,10 +185,13 @@ start_uml() {
 #	smp=1		processors
 #	cmdline=TEXT	more of the kernel's command line
 #	args=TEXT	more of QEMU's
+#	incoming=PATH	do not boot: wait at this socket for a guest that is
+#			migrated here. It answers when it has arrived (QEMU)
 guest_start() {
 	local name=$1 kernel=$2 option
 	local -A options=([mem]=512M [socket]= [device]= [qemu]=11 [ram]=memfd
-		[prealloc]=off [nodes]=1 [smp]=1 [cmdline]= [args]=)
+		[prealloc]=off [nodes]=1 [smp]=1 [cmdline]= [args]=
+		[incoming]=)
 	shift 2
 	for option; do
 		[ -v "options[${option%%=*}]" ] ||
@@ -212,6 +216,10 @@ guest_start() {
 	uml*)	start_uml "$name" "$kernel" options ;;
 	*)	start_qemu "$name" "$kernel" options ;;
 	esac || return
+	if [ -n "${options[incoming]}" ]; then
+		within 30 test -S "${options[incoming]}"
+		return
+	fi
 	if ! read_line "${guest_out[$name]}" "${guest_pids[$name]}" \
 		"$GUEST_BOOT_LIMIT" || [ "$REPLY" != "=0" ]; then
 		tail -n 30 "$WORK/$name.log"

@@ -13,11 +13,11 @@ kernel=${UML_KERNEL:-uml}
 liar_dir=${BALLONET_BIN:-$TOP/build/bin}/../tests
 
 # Feature bits.
-TELL=$((1 << 0)) STATS=$((1 << 1)) REPORTING=$((1 << 5))
+TELL=$((1 << 0)) STATS=$((1 << 1)) HINT=$((1 << 3)) REPORTING=$((1 << 5))
 VERSION_1=$((1 << 32)) RANGES=$((1 << 50))
 
 # Offsets in configuration space.
-NUM_PAGES=0 BLOCK_SIZE=16 MAX_RANGES=20 MAX_FRAMES=24
+NUM_PAGES=0 HINT_ID=8 BLOCK_SIZE=16 MAX_RANGES=20 MAX_FRAMES=24
 
 # Statuses.
 INVALID=1 REFUSED=4 IO=5
@@ -28,7 +28,7 @@ SLACK=$((4 * MIB))
 [ "$kernel" = uml ] || SLACK=$((24 * MIB))
 
 # What virtio's core says of a ring that is broken, and the driver of an answer.
-MAY_SAY='virtio-uml\.0-[a-z]+:id [0-9]+ (out of range|is not a head)'
+MAY_SAY='virtio-uml\.0-[a-z_]+:id [0-9]+ (out of range|is not a head)'
 MAY_SAY+="|ballonet virtio0: (host's answer|host did|host refuses|host owes|request of|a virtqueue is broken)"
 MAY_SAY+='|(answer_finish|failure_note): [0-9]+ callbacks suppressed'
 
@@ -542,13 +542,17 @@ test_no_limit_of_frames_is_absurd_enough() {
 		0x7fffffffffffffff 0xffffffffffffffff
 }
 
-test_nothing_leaks() {
+nothing_leaks() {
 	local leaks=/sys/kernel/debug/kmemleak
 
 	guest vm test -e $leaks || { skip "no kmemleak in $kernel"; return; }
 	# A block is a leak when two scans found nobody who points to it.
 	check guest vm "echo scan > $leaks; sleep 6; echo scan > $leaks"
 	eq "$(guest vm "grep -A20 ballonet $leaks")" "" "what kmemleak found"
+}
+
+test_nothing_leaks() {
+	nothing_leaks
 }
 
 test_the_guest_leaves() {
@@ -569,6 +573,188 @@ test_a_device_without_ranges_may_lie_less() {
 	load
 	within 5 count_at_least owed 1
 	after_a_lie
+	guest_leaves
+}
+
+# hinted_at_least MIB [ROUNDS] - shown to the host, ever
+hinted_at_least() {
+	count_at_least hinted $(($1 * 256)) &&
+		count_at_least rounds "${2:-0}"
+}
+
+# hinting ID - start hinting with this id; most of what is free goes
+hinting() {
+	tell hint "$1"
+	within 20 knob_is_at_least hinted $((128 * MIB))
+}
+
+knob_is_at_least() {
+	[ "$(knob vm "$1")" -ge "$2" ]
+}
+
+# nothing_is_hinted - all of it is the guest's again
+nothing_is_hinted() {
+	within 20 knob_is vm hinted 0
+	at_least "$(free_bytes vm)" $((free - SLACK - $(knob vm actual))) \
+		"free memory"
+}
+
+test_a_guest_meets_a_device_that_migrates() {
+	guest_meets_liar $((TELL | STATS | HINT | REPORTING | VERSION_1 |
+		RANGES)) || return
+	works_again
+	eq "$(count hint)" 0 "hints that nobody asked for"
+}
+
+test_free_memory_is_hinted_until_the_host_is_done() {
+	local before first
+
+	load
+	before=$(count hinted)
+	hinting 7
+	within 10 hinting_is_over
+	first=$(($(count hinted) - before))
+	at_least $first $(($(knob vm hinted) / 4096)) "frames hinted"
+	at_least "$(free_bytes vm)" $(($(knob vm floor) - SLACK)) "free memory"
+	eq "$(count rounds)" 1 rounds
+	check guest vm memload check
+	# Kept, and shown again.
+	tell hint 0
+	tell hint 8
+	within 10 hinted_at_least $(((before + 2 * first) / 256 - 24)) 2
+	at_least "$(knob vm hinted)" $((128 * MIB)) hinted
+	tell hint 1
+	nothing_is_hinted
+	eq "$(knob vm hinted)" 0 hinted
+	after_a_lie
+}
+
+# The driver has said STOP: it takes no more.
+hinting_is_over() {
+	local was
+
+	was=$(count hint)
+	sleep 0.5
+	[ "$(count hint)" = "$was" ]
+}
+
+test_no_id_of_a_round_is_absurd_enough() {
+	local id
+
+	load
+	for id in 0x80000000 2 0xffffffff 0 2; do
+		tell hint $id
+		[ $id = 0 ] || within 20 knob_is_at_least hinted $((128 * MIB))
+		check guest vm memload check
+	done
+	# Without a word, which gets lost when a guest is moved.
+	tell poke $HINT_ID 4 1
+	nothing_is_hinted
+	after_a_lie
+}
+
+test_rounds_that_change_all_the_time_hurt_nobody() {
+	local before
+
+	before=$(count rounds)
+	load
+	tell rounds 100
+	for _ in 1 2 3 4 5 6; do
+		check guest vm memload check
+		check guest vm memload touch 100
+	done
+	at_least "$(count rounds)" $((before + 10)) rounds
+	unload
+	load
+	tell honest
+	tell hint 1
+	nothing_is_hinted
+	after_a_lie
+}
+
+test_a_guest_that_needs_memory_has_what_was_hinted() {
+	local available
+
+	available=$(meminfo vm MemAvailable)
+	load
+	hinting 5
+	check guest vm memload touch $((available / MIB - 16))
+	check guest vm memload check
+	# After a while, in which it is left alone.
+	hinting 6
+	tell target 200
+	within 20 knob_is vm actual $((200 * MIB))
+	check guest vm memload check
+	tell hint 1
+	nothing_is_hinted
+	tell target 0
+	within 20 knob_is vm actual 0
+	after_a_lie
+}
+
+test_hints_that_are_not_answered_are_few() {
+	load
+	tell lie hint silent
+	tell hint 5
+	within 5 count_at_least hint 3
+	sleep 1
+	at_most "$(knob vm hinted)" $((80 * MIB)) hinted
+	check guest vm memload touch 200
+	# Nor does the host's word make them the guest's: it may still write.
+	tell hint 1
+	tell target 32
+	within 10 knob_is vm actual $((32 * MIB))
+	at_least "$(knob vm hinted)" 1 hinted
+	check guest vm memload touch 200
+	at_least "$(liar answer hint)" 1 "answers given late"
+	nothing_is_hinted
+	after_a_lie
+}
+
+test_unloading_gives_a_host_up_that_keeps_hints() {
+	load
+	tell lie hint silent
+	tell hint 5
+	within 5 count_at_least hint 3
+	after_a_lie
+}
+
+test_unloading_in_a_round_gives_everything_back() {
+	load
+	tell hint 5
+	unload
+	load
+	hinting 6
+	after_a_lie
+}
+
+test_a_hint_for_an_unknown_descriptor_hurts_nobody() {
+	load
+	hinting 5
+	tell lie hint head=500
+	tell hint 6
+	within 10 hinting_is_over
+	check guest vm memload touch 200
+	tell target 64
+	within 10 knob_is vm actual $((64 * MIB))
+	after_a_lie
+}
+
+test_a_hint_that_is_answered_twice_hurts_nobody() {
+	load
+	tell lie hint twice jump=3
+	tell hint 5
+	within 10 hinting_is_over
+	check guest vm memload touch 200
+	tell hint 1
+	after_a_lie
+}
+
+test_nothing_that_was_hinted_leaks() {
+	nothing_leaks
+}
+
+test_the_guest_that_was_to_be_migrated_leaves() {
 	guest_leaves
 }
 

@@ -38,15 +38,16 @@
 #include <unistd.h>
 
 #define FRAME		4096ull
-#define RINGS		4
+#define RINGS		5
 #define NUM_MAX		256
-#define OWED_MAX	32
+#define OWED_MAX	64
 #define RANGES_MAX	1024
 /* What a used entry without a lie about it has. */
 #define TRUTH		INT64_MIN
 
 /* Bits of VIRTIO and vhost-user. */
 #define F_STATS		(1ull << 1)
+#define F_HINT		(1ull << 3)
 #define F_POISON	(1ull << 4)
 #define F_REPORTING	(1ull << 5)
 #define F_PROTOCOL	(1ull << 30)
@@ -57,7 +58,7 @@
 #define PROTOCOL	(1u << REPLY_ACK | 1u << 5 | 1u << 9)
 #define NEED_REPLY	8u
 
-enum ring_name { IN, OUT, STATS, REPORT };
+enum ring_name { IN, OUT, STATS, HINT, REPORT };
 
 enum owner { GUEST, FLIGHT, HOST, EITHER };
 
@@ -137,6 +138,9 @@ static uint32_t storm[2];	/* num_pages, in turn; no storm if equal */
 static uint16_t stat_tags[64];
 static unsigned int stat_count;
 static uint64_t report_least = UINT64_MAX;
+/* Free page hinting: ids of the open round, the last one, and a storm's next */
+static uint32_t round_open, round_last, round_next;
+static unsigned long rounds, frames_hinted;
 
 static void die(const char *fmt, ...)
 {
@@ -200,8 +204,11 @@ static int ring_index(enum ring_name name)
 {
 	if (name == STATS)
 		return features & F_STATS ? 2 : -1;
+	if (name == HINT)
+		return features & F_HINT ? 2 + !!(features & F_STATS) : -1;
 	if (name == REPORT)
-		return features & F_REPORTING ? 2 + !!(features & F_STATS) : -1;
+		return features & F_REPORTING ? 2 + !!(features & F_STATS) +
+						!!(features & F_HINT) : -1;
 	return name;
 }
 
@@ -307,11 +314,21 @@ static void frames_use(const struct owed *o)
 		uint64_t len = o->ranges[i].nr * FRAME;
 		uint8_t *p = at(o->ranges[i].start * FRAME, len);
 
-		if (p && o->q <= OUT)
+		if (p && o->q != ring_index(REPORT))
 			memset(p, 0x5a, len);
 		else if (p)
 			report_use(p, len);
 	}
+}
+
+static void hint_end(const struct owed *o)
+{
+	unsigned int i;
+	uint64_t k;
+
+	for (i = 0; i < o->nr; i++)
+		for (k = 0; k < o->ranges[i].nr; k++)
+			*owner_of(o->ranges[i].start + k) = GUEST;
 }
 
 static void answer(struct owed *o, const struct lie *lie)
@@ -328,6 +345,8 @@ static void answer(struct owed *o, const struct lie *lie)
 		len = sizeof(struct ballonet_response);
 	} else if (o->q <= OUT) {
 		books_close(o, o->frames, false);
+	} else if (o->q == ring_index(HINT)) {
+		hint_end(o);
 	}
 	if (lie->len != TRUTH)
 		len = lie->len;
@@ -344,7 +363,7 @@ static void answer(struct owed *o, const struct lie *lie)
 /* Enters frames that are in flight now; they may be written to at once. */
 static void frames_enter(struct owed *o, uint64_t start, uint64_t nr)
 {
-	uint8_t want = o->q == IN ? GUEST : HOST;
+	uint8_t want = o->q == OUT ? HOST : GUEST;
 	uint64_t i;
 
 	if (o->nr == RANGES_MAX) {
@@ -360,11 +379,11 @@ static void frames_enter(struct owed *o, uint64_t start, uint64_t nr)
 		uint8_t *p = owner_of(start + i);
 
 		if (*p != want && *p != EITHER)
-			violation(o->q == IN ? "given twice" : "not ours",
+			violation(o->q == OUT ? "not ours" : "given twice",
 				  start + i);
 		*p = FLIGHT;
 	}
-	if (o->q == IN)
+	if (o->q != OUT)
 		memset(at(start * FRAME, nr * FRAME), 0x5a, nr * FRAME);
 	o->ranges[o->nr].start = start;
 	o->ranges[o->nr++].nr = nr;
@@ -455,6 +474,31 @@ static void stats_take(const struct owed *o, const uint8_t *out, size_t len)
 	stat_count = n;
 }
 
+static void hint_take(struct owed *o, const uint8_t *out, size_t len)
+{
+	uint32_t id;
+
+	if (!len) {
+		if (!round_open)
+			violation("hint outside of a round", o->in);
+		frames_enter(o, o->in / FRAME, o->in_len / FRAME);
+		frames_hinted += o->frames;
+		return;
+	}
+	if (len != sizeof(id) || o->in_len) {
+		violation("length of a command", len);
+		return;
+	}
+	memcpy(&id, out, sizeof(id));
+	if (id == 1 || !id == !round_open)
+		violation("command", id);
+	if (id && id == round_last)
+		violation("id said twice", id);
+	round_open = id;
+	round_last = id ? id : round_last;
+	rounds += !!id;
+}
+
 static size_t chain_read(struct owed *o, uint8_t *out, size_t size)
 {
 	struct ring *r = &rings[o->q];
@@ -510,6 +554,8 @@ static void request_take(int q, uint16_t head)
 		request_ranges(o, out, len);
 	else if (q <= OUT)
 		request_array(o, out, len);
+	else if (q == ring_index(HINT))
+		hint_take(o, out, len);
 	else if (q == ring_index(STATS))
 		stats_take(o, out, len);
 	/* Statistics are kept until they are wanted. */
@@ -549,6 +595,8 @@ static void ring_stop(int q)
 	for (i = 0; i < OWED_MAX; i++)
 		if (owed[i].q == q)
 			owed[i].busy = false;
+	if (q == ring_index(HINT))
+		round_open = round_last = 0;
 	if (owner && q <= OUT)
 		memset(owner, GUEST, ram_size / FRAME);
 }
@@ -744,7 +792,8 @@ static int64_t number(const char *s)
 
 static struct ring *ring_named(const char *name)
 {
-	static const char *const names[] = { "in", "out", "stats", "report" };
+	static const char *const names[] = { "in", "out", "stats", "hint",
+		"report" };
 	int i;
 
 	for (i = 0; i < RINGS; i++)
@@ -801,6 +850,7 @@ static void cmd_honest(char **arg)
 	for (i = 0; i < RINGS; i++)
 		rings[i].lie = honest;
 	storm[0] = storm[1] = 0;
+	round_next = 0;
 	puts("ok");
 }
 
@@ -874,6 +924,23 @@ static void cmd_storm(char **arg)
 	puts("ok");
 }
 
+/* "hint ID": ask for free memory, or STOP (0), or DONE (1). */
+static void cmd_hint(char **arg)
+{
+	config.free_page_hint_cmd_id = number(arg[1]);
+	/* One that was used may be used again after another. */
+	round_last = 0;
+	config_changed();
+	puts("ok");
+}
+
+/* "rounds ID": a new one every millisecond, from this one on. */
+static void cmd_rounds(char **arg)
+{
+	round_next = number(arg[1]);
+	puts("ok");
+}
+
 static unsigned long held(void)
 {
 	unsigned long n = 0;
@@ -897,6 +964,10 @@ static void cmd_count(char **arg)
 		n = frames_out;
 	else if (!strcmp(key, "actual"))
 		n = config.actual;
+	else if (!strcmp(key, "rounds"))
+		n = rounds;
+	else if (!strcmp(key, "hinted"))
+		n = frames_hinted;
 	else if (!strcmp(key, "held"))
 		n = held();
 	else if (!strcmp(key, "accepted"))
@@ -922,6 +993,7 @@ static const struct {
 	{ "poke", cmd_poke },	{ "changed", cmd_changed },
 	{ "call", cmd_call },	{ "storm", cmd_storm },
 	{ "jump", cmd_jump },	{ "count", cmd_count },
+	{ "hint", cmd_hint },	{ "rounds", cmd_rounds },
 };
 
 static void command_run(char *line)
@@ -971,7 +1043,7 @@ static void serve(void)
 	for (i = 0; i < RINGS; i++)
 		fds[2 + i] = (struct pollfd){ .fd = rings[i].kick,
 			.events = POLLIN };
-	poll(fds, 2 + RINGS, storm[0] != storm[1] ? 1 : -1);
+	poll(fds, 2 + RINGS, storm[0] != storm[1] || round_next ? 1 : -1);
 	if (fds[0].revents)
 		message_receive();
 	else if (fds[1].revents)
@@ -983,9 +1055,11 @@ static void serve(void)
 			die("kick: %s", strerror(errno));
 		ring_walk(i);
 	}
-	if (storm[0] == storm[1])
+	if (storm[0] == storm[1] && !round_next)
 		return;
 	config.num_pages = config.num_pages == storm[0] ? storm[1] : storm[0];
+	if (round_next)
+		config.free_page_hint_cmd_id = round_next++;
 	config_changed();
 }
 

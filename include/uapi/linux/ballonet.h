@@ -218,8 +218,8 @@ struct ballonet_event {
  * @num_pages:	the host's target: frames it wants in the balloon. May change
  *		at any time; announced by a configuration change
  * @actual:	frames in the balloon. Written by the driver
- * @free_page_hint_cmd_id: standard, 5.5.6.6
- * @poison_val:	standard, 5.5.6.5
+ * @free_page_hint_cmd_id: standard, 5.5.6.5
+ * @poison_val:	standard, 5.5.6.6
  * @block_size:	bytes of the pages that the host backs guest RAM with, a power
  *		of two. Smaller pieces free nothing, so a driver gives whole
  *		aligned blocks first. May grow when memory is plugged
