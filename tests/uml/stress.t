@@ -242,12 +242,28 @@ all_is_back() {
 		"$(vmstat "$name" balloon_migrate) moved by compaction" >&3
 }
 
+# As far as kmemleak says: for good it gives up, and refuses to scan, when it
+# finds no memory for itself, which a guest short of memory may not have.
+nothing_leaks() {
+	local leaks=/sys/kernel/debug/kmemleak
+
+	guest "$name" test -e $leaks || return 0
+	if ! guest "$name" "echo scan >$leaks" 2>/dev/null; then
+		echo "# kmemleak has given up" >&3
+		return 0
+	fi
+	# A block is a leak when two scans found nobody who points to it.
+	check guest "$name" "sleep 6; echo scan >$leaks"
+	eq "$(guest "$name" "grep -A20 ballonet $leaks")" "" \
+		"what kmemleak found"
+}
+
 # stress KERNEL DRIVER
 stress() {
 	local kernel=$1 driver=$2 name=$2 steps=0 frames_reported=0
 	local socket size how total free available first any
 	local -A counts=()
-	local leaks=/sys/kernel/debug/kmemleak kinds=$KINDS
+	local kinds=$KINDS
 
 	[ "${STRESS_GUEST:-$1 $2}" = "$1 $2" ] ||
 		{ skip "not $STRESS_GUEST"; return; }
@@ -270,11 +286,7 @@ stress() {
 	[ -z "$test_failed" ] || return
 	all_is_back
 	check guest "$name" memload drop
-	if guest "$name" test -e $leaks; then
-		check guest "$name" "echo scan >$leaks; sleep 6; echo scan >$leaks"
-		eq "$(guest "$name" "grep -A20 ballonet $leaks")" "" \
-			"what kmemleak found"
-	fi
+	nothing_leaks
 	guest_stop "$name"
 	within 5 manager remove "$name" >/dev/null
 }
