@@ -129,7 +129,7 @@ $(VMM_BIN): $(call obj,$(VMM_SRC))
 $(UML_BIN): $(U)/tests/%: $(U)/obj/tests/uml/%.o
 	$(call us_link,)
 $(QMPCTL): $(call obj,tests/tools/qmpctl.c \
-	$(addprefix $(US)/daemon/,qmp_link.c sock.c watch.c)) $(LIBBALLONET)
+	$(addprefix $(US)/daemon/,qmp_link.c watch.c)) $(LIBBALLONET)
 	$(call us_link,libuv jansson)
 
 $(SIM_BIN): $(call obj,$(SIM_SRC)) $(LIBBALLONET)
