@@ -162,9 +162,10 @@ static int trigger_write(int fd, const char *text, size_t len,
  * @ret_fd:	the trigger; lives until the caller closes it
  * @ret_fault:	why not, or NULL
  *
- * Poll for POLLPRI (UV_PRIORITIZED): it wakes at most once in a window. With
- * libuv an error (the cgroup is gone: POLLERR) comes as a negative status, or
- * without UV_PRIORITIZED among the events of a watch_fn: then close it.
+ * Poll for POLLPRI (UV_PRIORITIZED): it wakes at most once in a window. When a
+ * cgroup is gone, POLLPRI stays, with POLLERR, which libuv does not tell apart:
+ * pressure_read() after each wake, and close the trigger where that fails
+ * (-ENODEV), or the loop spins.
  *
  * Return: 0, -EINVAL for numbers that the kernel does not take, or what the
  * system said, as pressure_read().
