@@ -56,6 +56,8 @@ static const char * const names[] = {
 	[BALLONET_C_HINT_BYTES] = "hint_bytes",
 	[BALLONET_C_HINT_RELEASED_BYTES] = "hint_released_bytes",
 	[BALLONET_C_STATS] = "stats",
+	[BALLONET_C_EVENT] = "event",
+	[BALLONET_C_PSI] = "psi",
 	[BALLONET_C_CONFIG_CHANGE] = "config_change",
 	[BALLONET_C_DRAIN_TIMEOUT] = "drain_timeout",
 };

@@ -247,8 +247,10 @@ static u64 wanted(struct ballonet *bal, bool *ret_pressed)
 	*ret_pressed = false;
 	if (bal->stopping || READ_ONCE(bal->asleep))
 		return 0;
+	/* A host that listens has been asked. */
+	frames = bal->eventq ? bal->host_target :
+			       max(bal->host_target, READ_ONCE(bal->target));
 	spin_lock_irqsave(&bal->lock, flags);
-	frames = max(bal->host_target, bal->target);
 	if (bal->ceiling != U64_MAX) {
 		if (time_after_eq(jiffies, bal->ceiling_until)) {
 			bal->ceiling = U64_MAX;
@@ -565,6 +567,7 @@ static unsigned int engine_pass(struct ballonet *bal)
 		}
 	}
 	state_set(bal, state, next);
+	ballonet_watch_pass(bal, state);
 	wake_up_all(&bal->answer_wq);
 	return next;
 }

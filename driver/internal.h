@@ -11,6 +11,7 @@
  *
  *	sysfs.c, pressure.c, config change ──► engine ──► block, floor, request
  *	virtqueue callback ──► request ──► engine
+ *	pressure.c, psi.c, samples ──► watch ──► events ◄── engine (wish, floor)
  *
  * A page is in one of these places:
  *
@@ -26,7 +27,9 @@
  *
  * Locks: ballonet_queue.lock and ballonet.lock are spinlocks, taken in
  * interrupts too, and ballonet_hint.lock is one that is not; never nested. None
- * is held over an allocation or a wait.
+ * is held over an allocation or a wait. Nor are
+ * ballonet_watch.lock and ballonet_events.lock, which nest in this order, inside
+ * of the lock of a PSI trigger's wait queue.
  */
 #ifndef _BALLONET_INTERNAL_H
 #define _BALLONET_INTERNAL_H
@@ -46,6 +49,7 @@
 #include <linux/ballonet.h>
 
 #include "counters.h"
+#include "short.h"
 
 /* 2 MiB, the huge page of the processors that KVM is used on. */
 #define BALLONET_HUGE_ORDER	9
@@ -66,12 +70,17 @@ static_assert(PAGE_SHIFT == BALLONET_FRAME_SHIFT);
  * sent, and cloud-hypervisor reads no more of a descriptor.
  */
 #define BALLONET_STD_FRAMES	256
+/* Events in flight: one of each type in 100 ms, and the host may be slow. */
+#define BALLONET_EVENT_BUFS	8
 
 struct ballonet;
+struct ballonet_psi;
 
 /**
  * enum ballonet_state - what the engine is doing, as sysfs says it
  * @BALLONET_IDLE:	the balloon has its target
+ * @BALLONET_ASKED:	so it has, but the host was asked for a larger one. Only
+ *			sysfs tells these two apart
  * @BALLONET_INFLATING:	on the way up
  * @BALLONET_DEFLATING:	on the way down
  * @BALLONET_FLOOR:	less than the target: more would go below the floor
@@ -84,6 +93,7 @@ struct ballonet;
  */
 enum ballonet_state {
 	BALLONET_IDLE,
+	BALLONET_ASKED,
 	BALLONET_INFLATING,
 	BALLONET_DEFLATING,
 	BALLONET_FLOOR,
@@ -176,7 +186,61 @@ struct ballonet_stat {
 	__le64 val;
 } __packed;
 
-#define BALLONET_MAX_STATS	24
+#define BALLONET_MAX_STATS	32
+
+/**
+ * struct ballonet_event_slot - what the host is to hear of one type of event
+ * @waits:	@value was not sent yet
+ * @value:	the newest
+ * @not_before:	jiffies, all 64 bits
+ */
+struct ballonet_event_slot {
+	bool waits;
+	u64 value;
+	u64 not_before;
+};
+
+/**
+ * struct ballonet_events - what the host hears without asking
+ * @bal:	from whom
+ * @timer:	sends what had to wait
+ * @bufs:	BALLONET_EVENT_BUFS of them; the host's while in flight
+ * @lock:	protects the members below, and the ring of @vq
+ * @vq:		NULL while the device is down, or the host does not listen
+ * @idle:	a bit for each of @bufs that is not in flight
+ * @seq:	of the next event
+ * @slot:	by type
+ */
+struct ballonet_events {
+	struct ballonet *bal;
+	struct delayed_work timer;
+	struct ballonet_event *bufs;
+	spinlock_t lock;
+	struct virtqueue *vq;
+	unsigned long idle;
+	u32 seq;
+	struct ballonet_event_slot slot[BALLONET_EV_FLOOR + 1];
+};
+
+/**
+ * struct ballonet_watch - whether the guest is short of memory
+ * @calm:	samples while it is not; deferrable
+ * @alert:	samples while it is
+ * @lock:	protects the members below
+ * @on:		the device is up, and the host listens
+ * @is_short:	the host was told that it is
+ * @alarmed:	jiffies of the last alarm
+ * @last:	sample
+ */
+struct ballonet_watch {
+	struct delayed_work calm;
+	struct delayed_work alert;
+	spinlock_t lock;
+	bool on;
+	bool is_short;
+	unsigned long alarmed;
+	struct ballonet_sample last;
+};
 
 /**
  * struct ballonet_span - a range of memory
@@ -257,7 +321,7 @@ struct ballonet_hint {
 /**
  * struct ballonet - one balloon device
  * @vdev:	the device
- * @wq:		runs @engine and @stats_work; freezable, with a rescuer
+ * @wq:		runs all work; freezable, with a rescuer
  * @inflateq:	pages to the host
  * @deflateq:	pages from the host
  * @statsq:	NULL if not negotiated
@@ -267,6 +331,10 @@ struct ballonet_hint {
  * @reportq:	NULL if not negotiated
  * @reporting:	our half of the kernel's free page reporting
  * @reports:	@reporting is registered
+ * @eventq:	NULL if not negotiated
+ * @events:	sends on @eventq
+ * @watch:	posts events
+ * @psi:	alarms @watch; NULL if no trigger was handed over
  * @ranges:	BALLONET_F_RANGES was negotiated
  * @deflate_on_oom: the host lets us deflate below its target
  * @huge_order:	of the blocks that are tried first
@@ -280,9 +348,13 @@ struct ballonet_hint {
  * @reported:	frames last written to configuration space. Engine
  * @refused:	the host refused; cleared when its target changes. Engine
  * @failed:	the host failed; try later. Engine
+ * @missing:	frames that the host was told the floor keeps. Engine
+ * @fell_short_ns: of the time since boot, when the guest last gave less than
+ *		was wanted; 0 for never. Written whole
  * @retry_ms:	how long until the next try. Engine
  * @answer_wq:	woken by every answer, by every engine pass and by a reset
- * @target:	frames wished for through sysfs. Written whole
+ * @target:	frames wished for through sysfs: of the host, if it listens to
+ *		events. Written whole
  * @floor:	frames of available memory that inflating leaves the guest.
  *		Written whole
  * @floor_is_set: by an administrator. Written whole
@@ -294,6 +366,7 @@ struct ballonet_hint {
  * @relieved:	jiffies when a ceiling was last set
  * @relief:	by how many frames
  * @relief_due:	what @given is when they are there
+ * @reliefs:	how often
  * @nodes:	nr_node_ids of them
  * @leaving:	held huge blocks in memory that goes offline. Engine
  * @going:	that memory, if any
@@ -332,6 +405,11 @@ struct ballonet {
 	struct page_reporting_dev_info reporting;
 	bool reports;
 
+	struct virtqueue *eventq;
+	struct ballonet_events events;
+	struct ballonet_watch watch;
+	struct ballonet_psi *psi;
+
 	bool ranges;
 	bool deflate_on_oom;
 	unsigned int huge_order;
@@ -346,6 +424,8 @@ struct ballonet {
 	u64 reported;
 	bool refused;
 	bool failed;
+	u64 missing;
+	u64 fell_short_ns;
 	unsigned int retry_ms;
 	wait_queue_head_t answer_wq;
 
@@ -361,6 +441,7 @@ struct ballonet {
 	unsigned long relieved;
 	u64 relief;
 	u64 relief_due;
+	u64 reliefs;
 	struct ballonet_node *nodes;
 	struct list_head leaving;
 	struct ballonet_span going;
@@ -455,6 +536,28 @@ u64 ballonet_engine_actual(struct ballonet *bal);
 void ballonet_stats_init(struct ballonet *bal);
 int ballonet_stats_prime(struct ballonet *bal);
 void ballonet_stats_callback(struct virtqueue *vq);
+void ballonet_stats_sample(struct ballonet_sample *sample);
+
+/* events.c */
+int ballonet_events_init(struct ballonet *bal);
+void ballonet_events_deinit(struct ballonet *bal);
+void ballonet_events_start(struct ballonet *bal);
+void ballonet_events_stop(struct ballonet *bal);
+void ballonet_events_callback(struct virtqueue *vq);
+void ballonet_event_post(struct ballonet *bal, u16 type, u64 value);
+void ballonet_event_wish(struct ballonet *bal);
+
+/* watch.c */
+void ballonet_watch_init(struct ballonet *bal);
+void ballonet_watch_start(struct ballonet *bal);
+void ballonet_watch_stop(struct ballonet *bal);
+void ballonet_watch_alarm(struct ballonet *bal);
+void ballonet_watch_pass(struct ballonet *bal, enum ballonet_state state);
+
+/* psi.c */
+int ballonet_psi_arm(struct ballonet *bal, int fd);
+void ballonet_psi_disarm(struct ballonet *bal);
+bool ballonet_psi_armed(struct ballonet *bal);
 
 /* hint.c */
 void ballonet_hint_init(struct ballonet *bal);

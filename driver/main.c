@@ -78,6 +78,8 @@ static int vqs_find(struct ballonet *bal)
 		  &bal->hint.vq, VIRTIO_BALLOON_F_FREE_PAGE_HINT },
 		{ { "reporting", ballonet_report_callback },
 		  &bal->reportq, VIRTIO_BALLOON_F_REPORTING },
+		{ { "events", ballonet_events_callback },
+		  &bal->eventq, BALLONET_F_EVENTS },
 	};
 	struct virtqueue_info info[ARRAY_SIZE(table)];
 	struct virtqueue *vqs[ARRAY_SIZE(table)];
@@ -140,6 +142,8 @@ static int device_up(struct ballonet *bal)
 	virtio_device_ready(bal->vdev);
 	if (bal->statsq)
 		virtqueue_kick(bal->statsq);
+	ballonet_events_start(bal);
+	ballonet_watch_start(bal);
 	ballonet_engine_start(bal);
 	ballonet_hint_start(bal);
 	ballonet_report_start(bal);
@@ -157,6 +161,8 @@ static void device_quiet(struct ballonet *bal)
 {
 	unsigned long flags;
 
+	ballonet_watch_stop(bal);
+	ballonet_events_stop(bal);
 	virtio_reset_device(bal->vdev);
 	spin_lock_irqsave(&bal->lock, flags);
 	bal->closed = true;
@@ -201,6 +207,7 @@ static void ballonet_free(struct ballonet *bal)
 {
 	ballonet_queue_deinit(&bal->deflateq);
 	ballonet_queue_deinit(&bal->inflateq);
+	ballonet_events_deinit(bal);
 	if (bal->wq)
 		destroy_workqueue(bal->wq);
 	kfree(bal->stats);
@@ -221,6 +228,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	ballonet_engine_init(bal);
 	ballonet_stats_init(bal);
 	ballonet_hint_init(bal);
+	ballonet_watch_init(bal);
 	bal->stats = kcalloc(BALLONET_MAX_STATS, sizeof(*bal->stats),
 			     GFP_KERNEL);
 	/* With a rescuer, since it runs when memory is short. */
@@ -228,6 +236,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 				  WQ_MEM_RECLAIM, 0);
 	if (bal->stats && bal->wq && !ballonet_counters_init(bal) &&
 	    !ballonet_nodes_init(bal) &&
+	    !ballonet_events_init(bal) &&
 	    !ballonet_queue_init(bal, &bal->inflateq, BALLONET_REQ_INFLATE) &&
 	    !ballonet_queue_init(bal, &bal->deflateq, BALLONET_REQ_DEFLATE))
 		return bal;
@@ -313,6 +322,7 @@ static void ballonet_remove(struct virtio_device *vdev)
 
 	ballonet_counters_hide(bal);
 	listeners_stop(bal, ARRAY_SIZE(listeners));
+	ballonet_psi_disarm(bal);
 	device_down(bal);
 	ballonet_free(bal);
 }
@@ -366,6 +376,7 @@ static const unsigned int features[] = {
 	VIRTIO_BALLOON_F_PAGE_POISON,
 	VIRTIO_BALLOON_F_REPORTING,
 	BALLONET_F_RANGES,
+	BALLONET_F_EVENTS,
 };
 
 static const struct virtio_device_id ids[] = {

@@ -116,6 +116,7 @@ static void relieve(struct ballonet *bal, bool urgent)
 		relief = relief_size(bal, size - least, now);
 		ceiling_lower(bal, size - relief, now);
 		bal->relieved = now;
+		bal->reliefs++;
 		bal->relief = relief;
 		bal->relief_due = bal->given + relief;
 	}
@@ -147,6 +148,7 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	u64 now;
 	long left;
 
+	ballonet_watch_alarm(bal);
 	relieve(bal, true);
 	/* Also for what page reclaim made us give, if that was the last. */
 	left = READ_ONCE(bal->relieved) + msecs_to_jiffies(RELIEF_MS) - jiffies;
@@ -173,6 +175,7 @@ static unsigned long shrink_count(struct shrinker *shrinker,
 	/* Below half of it something other than the balloon took the rest. */
 	if (available > 0 && available > READ_ONCE(bal->floor) / 2)
 		return 0;
+	ballonet_watch_alarm(bal);
 	return size > least ? size - least : 0;
 }
 

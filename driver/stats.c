@@ -4,8 +4,12 @@
  * the buffer back. VIRTIO 1.3, section 5.5.6.4. The same tags in the same
  * order each time, as the standard demands.
  */
+#include <linux/limits.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/swap.h>
+#include <linux/timekeeping.h>
 #include <linux/vmstat.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
@@ -64,26 +68,82 @@ static unsigned int events_fill(struct ballonet_stat *stats, unsigned int n)
 	return stat_add(stats, n, VIRTIO_BALLOON_S_DIRECT_RECLAIM,
 			(u64)ballonet_pgscan(ev, PGSTEAL_DIRECT) << PAGE_SHIFT);
 }
+
+/**
+ * ballonet_stats_sample() - read the counters that rise when memory is short
+ * @sample:	gets them, if this kernel counts
+ *
+ * Context: may sleep.
+ */
+void ballonet_stats_sample(struct ballonet_sample *sample)
+{
+	unsigned long ev[NR_VM_EVENT_ITEMS];
+
+	all_vm_events(ev);
+	sample->counted = true;
+	sample->stalls = alloc_stalls(ev);
+	sample->scanned = ballonet_pgscan(ev, PGSCAN_DIRECT);
+#ifdef CONFIG_SWAP
+	sample->swapped = ev[PSWPOUT];
+#endif
+	sample->refaulted = global_node_page_state(WORKINGSET_ACTIVATE_ANON) +
+			    global_node_page_state(WORKINGSET_ACTIVATE_FILE);
+}
 #else
+void ballonet_stats_sample(struct ballonet_sample *sample)
+{
+}
+
 static unsigned int events_fill(struct ballonet_stat *stats, unsigned int n)
 {
 	return n;
 }
 #endif
 
+static const struct {
+	u16 tag;
+	enum node_stat_item item;
+} node_stats[] = {
+	{ BALLONET_S_REFAULT_FILE, WORKINGSET_REFAULT_FILE },
+	{ BALLONET_S_REFAULT_ANON, WORKINGSET_REFAULT_ANON },
+	{ BALLONET_S_ACTIVE_FILE, NR_ACTIVE_FILE },
+	{ BALLONET_S_INACTIVE_FILE, NR_INACTIVE_FILE },
+	{ BALLONET_S_ACTIVE_ANON, NR_ACTIVE_ANON },
+	{ BALLONET_S_INACTIVE_ANON, NR_INACTIVE_ANON },
+};
+
+static u64 refusal_ms(struct ballonet *bal)
+{
+	u64 when = READ_ONCE(bal->fell_short_ns);
+
+	return when ? div_u64(ktime_get_boottime_ns() - when, NSEC_PER_MSEC) :
+		      U64_MAX;
+}
+
 static unsigned int vendor_fill(struct ballonet *bal, unsigned int n)
 {
-	u64 huge, small;
+	u64 huge, small, reliefs;
 	unsigned long flags;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(node_stats); i++)
+		n = stat_add(bal->stats, n, node_stats[i].tag,
+			     (u64)global_node_page_state(node_stats[i].item) <<
+			     PAGE_SHIFT);
+	n = stat_add(bal->stats, n, BALLONET_S_SWAP_FREE,
+		     (u64)max(get_nr_swap_pages(), 0L) << PAGE_SHIFT);
 
 	spin_lock_irqsave(&bal->lock, flags);
 	huge = bal->held_blocks[0] << bal->huge_order;
 	small = bal->held_blocks[1];
+	reliefs = bal->reliefs;
 	spin_unlock_irqrestore(&bal->lock, flags);
 	n = stat_add(bal->stats, n, BALLONET_S_HUGE, huge << PAGE_SHIFT);
 	n = stat_add(bal->stats, n, BALLONET_S_SMALL, small << PAGE_SHIFT);
-	return stat_add(bal->stats, n, BALLONET_S_FLOOR,
-			READ_ONCE(bal->floor) << PAGE_SHIFT);
+	n = stat_add(bal->stats, n, BALLONET_S_FLOOR,
+		     READ_ONCE(bal->floor) << PAGE_SHIFT);
+	n = stat_add(bal->stats, n, BALLONET_S_REFUSAL_MS, refusal_ms(bal));
+	return stat_add(bal->stats, n, BALLONET_S_RELIEFS, reliefs);
 }
 
 /* Returns the number of entries. */
@@ -103,7 +163,7 @@ static unsigned int stats_fill(struct ballonet *bal)
 		     (u64)max(available, 0L) << PAGE_SHIFT);
 	n = stat_add(bal->stats, n, VIRTIO_BALLOON_S_CACHES,
 		     (u64)global_node_page_state(NR_FILE_PAGES) << PAGE_SHIFT);
-	if (bal->ranges)
+	if (bal->ranges || bal->eventq)
 		n = vendor_fill(bal, n);
 	return min_t(unsigned int, n, BALLONET_MAX_STATS);
 }

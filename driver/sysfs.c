@@ -4,6 +4,7 @@
  * in bytes. Documented in sysfs-bus-virtio-ballonet.
  */
 #include <linux/device.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/sysfs.h>
@@ -42,6 +43,7 @@ static ssize_t target_store(struct device *dev, struct device_attribute *attr,
 	WRITE_ONCE(bal->target, frames);
 	/* A new target is worth asking a host again that has refused. */
 	WRITE_ONCE(bal->refused, false);
+	ballonet_event_wish(bal);
 	ballonet_engine_kick(bal);
 	return count;
 }
@@ -119,6 +121,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 {
 	static const char * const names[] = {
 		[BALLONET_IDLE] = "idle",
+		[BALLONET_ASKED] = "asked",
 		[BALLONET_INFLATING] = "inflating",
 		[BALLONET_DEFLATING] = "deflating",
 		[BALLONET_FLOOR] = "floor",
@@ -129,11 +132,39 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 		[BALLONET_BROKEN] = "broken",
 	};
 
+	struct ballonet *bal = to_ballonet(dev);
+	enum ballonet_state state = READ_ONCE(bal->state);
+
 	static_assert(ARRAY_SIZE(names) == BALLONET_NR_STATES);
-	return sysfs_emit(buf, "%s\n",
-			  names[READ_ONCE(to_ballonet(dev)->state)]);
+	if (state == BALLONET_IDLE && bal->eventq &&
+	    READ_ONCE(bal->target) > READ_ONCE(bal->host_target))
+		state = BALLONET_ASKED;
+	return sysfs_emit(buf, "%s\n", names[state]);
 }
 static DEVICE_ATTR_RO(state);
+
+static ssize_t psi_show(struct device *dev, struct device_attribute *attr,
+			char *buf)
+{
+	return sysfs_emit(buf, "%s\n",
+			  ballonet_psi_armed(to_ballonet(dev)) ? "armed" :
+								 "none");
+}
+
+static ssize_t psi_store(struct device *dev, struct device_attribute *attr,
+			 const char *buf, size_t count)
+{
+	int fd, rc = 0;
+
+	if (kstrtoint(buf, 10, &fd))
+		return -EINVAL;
+	if (fd == -1)
+		ballonet_psi_disarm(to_ballonet(dev));
+	else
+		rc = ballonet_psi_arm(to_ballonet(dev), fd);
+	return rc ?: count;
+}
+static DEVICE_ATTR_RW(psi);
 
 static struct attribute *attrs[] = {
 	&dev_attr_target.attr,
@@ -143,6 +174,7 @@ static struct attribute *attrs[] = {
 	&dev_attr_hinted.attr,
 	&dev_attr_node.attr,
 	&dev_attr_state.attr,
+	&dev_attr_psi.attr,
 	NULL
 };
 

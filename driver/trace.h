@@ -21,6 +21,13 @@
 			 { BALLONET_REQ_INFLATE, "inflate" },	\
 			 { BALLONET_REQ_DEFLATE, "deflate" })
 
+#define ballonet_show_event(type)			\
+	__print_symbolic(type,				\
+			 { BALLONET_EV_SHORT, "short" },	\
+			 { BALLONET_EV_PLENTY, "plenty" },	\
+			 { BALLONET_EV_WISH, "wish" },	\
+			 { BALLONET_EV_FLOOR, "floor" })
+
 #define ballonet_show_reason(reason)			\
 	__print_symbolic(reason,			\
 			 { BALLONET_FLOOR, "floor" },	\
@@ -161,6 +168,27 @@ TRACE_EVENT(ballonet_refuse,
 		  __entry->dev, ballonet_show_reason(__entry->reason),
 		  __entry->actual, __entry->host_target, __entry->target,
 		  __entry->floor, __entry->available, __entry->retry_ms)
+);
+
+/* The host is told of this. Bytes. */
+TRACE_EVENT(ballonet_event,
+	TP_PROTO(const struct ballonet *bal, u16 type, u32 seq, u64 value),
+	TP_ARGS(bal, type, seq, value),
+	TP_STRUCT__entry(
+		__field(int, dev)
+		__field(u16, type)
+		__field(u32, seq)
+		__field(u64, value)
+	),
+	TP_fast_assign(
+		__entry->dev = bal->vdev->index;
+		__entry->type = type;
+		__entry->seq = seq;
+		__entry->value = value;
+	),
+	TP_printk("virtio%d %s seq=%u value=%llu", __entry->dev,
+		  ballonet_show_event(__entry->type), __entry->seq,
+		  __entry->value)
 );
 
 #endif

@@ -16,7 +16,7 @@ test_the_driver_loads() {
 	within 5 knob_is vm state idle
 	eq "$(vm_status vm state)" running "the back-end's state"
 	eq "$(vm_status vm 'features | sort | join(" ")')" \
-		"deflate-on-oom event-idx must-tell-host ranges reporting stats" features
+		"deflate-on-oom event-idx events must-tell-host ranges reporting stats" features
 }
 
 test_what_the_host_takes_is_freed_and_data_stays() {

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../driver/floor.c"
+#include "../../driver/short.c"
 #include "../../driver/size.c"
 
 #define FRAMES(mib)	((u64)(mib) << 8)
@@ -33,6 +34,72 @@ static void room_ends_at_the_floor(void **state)
 	assert_int_equal(ballonet_floor_room(100, 40), 60);
 	assert_int_equal(ballonet_floor_room(40, 40), 0);
 	assert_int_equal(ballonet_floor_room(3, 40), 0);
+}
+
+/* With a floor of 1000, after a sample of zeros. */
+static bool begins(struct ballonet_sample now)
+{
+	static const struct ballonet_sample last = { .counted = true };
+
+	return ballonet_short_begins(&last, &now, 1000);
+}
+
+static void short_is_less_than_half_the_floor(void **state)
+{
+	(void)state;
+	assert_true(begins((struct ballonet_sample){ .available = 499 }));
+	assert_false(begins((struct ballonet_sample){ .available = 500 }));
+}
+
+static void short_is_reclaim_near_the_floor(void **state)
+{
+	static const struct ballonet_sample signs[] = {
+		{ .stalls = 1 },
+		{ .scanned = 1 },
+		{ .swapped = 256 },
+		{ .refaulted = 256 },
+	};
+	struct ballonet_sample now;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+		now = signs[i];
+		now.counted = true;
+		now.available = 1999;
+		assert_true(begins(now));
+		/* Far from it, reclaim has other reasons. */
+		now.available = 2000;
+		assert_false(begins(now));
+	}
+}
+
+static void short_is_not_a_little_traffic(void **state)
+{
+	(void)state;
+	assert_false(begins((struct ballonet_sample){ .available = 1000,
+		.counted = true, .swapped = 255, .refaulted = 255 }));
+}
+
+static void short_takes_two_samples_of_the_counters(void **state)
+{
+	const struct ballonet_sample old = { .available = 5000 };
+	const struct ballonet_sample now = { .available = 1000,
+		.counted = true, .stalls = 77 };
+
+	(void)state;
+	assert_false(ballonet_short_begins(&old, &now, 1000));
+	assert_false(begins((struct ballonet_sample){ .available = 1000,
+		.stalls = 77 }));
+}
+
+static void short_ends_well_above_the_floor(void **state)
+{
+	(void)state;
+	assert_false(ballonet_short_ends(1499, 1000));
+	assert_true(ballonet_short_ends(1500, 1000));
+	/* Without a floor there is none to be above. */
+	assert_true(ballonet_short_ends(0, 0));
 }
 
 static void size_takes_bytes_and_binary_suffixes(void **state)
@@ -83,6 +150,11 @@ int main(void)
 		cmocka_unit_test(floor_grows_with_the_guest_up_to_a_gibibyte),
 		cmocka_unit_test(floor_leaves_half_of_a_tiny_guest),
 		cmocka_unit_test(room_ends_at_the_floor),
+		cmocka_unit_test(short_is_less_than_half_the_floor),
+		cmocka_unit_test(short_is_reclaim_near_the_floor),
+		cmocka_unit_test(short_is_not_a_little_traffic),
+		cmocka_unit_test(short_takes_two_samples_of_the_counters),
+		cmocka_unit_test(short_ends_well_above_the_floor),
 		cmocka_unit_test(size_takes_bytes_and_binary_suffixes),
 		cmocka_unit_test(size_refuses_all_else_and_changes_nothing),
 	};

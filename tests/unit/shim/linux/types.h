@@ -4,6 +4,7 @@
 #define _SHIM_LINUX_TYPES_H
 
 #include_next <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
