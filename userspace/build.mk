@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Userspace: one static library, three programs, the unit tests and the fake
+# Userspace: one static library, four programs, the unit tests and the fake
 # VMM. Sources are found by wildcard. `make SAN=1 ...` builds the same below
 # build/san with the address and undefined-behaviour sanitizers.
 
@@ -11,6 +11,7 @@ SBINDIR = $(PREFIX)/sbin
 LIBEXECDIR = $(PREFIX)/libexec
 MANDIR = $(PREFIX)/share/man
 UNITDIR = $(PREFIX)/lib/systemd/system
+UDEVDIR = $(PREFIX)/lib/udev/rules.d
 VHOSTUSERDIR = $(PREFIX)/share/qemu/vhost-user
 
 U := $(B)$(if $(SAN),/san)
@@ -49,6 +50,7 @@ LIB_SRC := $(wildcard $(US)/lib/*.c)
 BACKEND_SRC := $(wildcard $(US)/backend/*.c)
 DAEMON_SRC := $(wildcard $(US)/daemon/*.c)
 CTL_SRC := $(wildcard $(US)/ctl/*.c)
+PSI_SRC := $(wildcard $(US)/psi/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 # Helpers of the tests: each is one program of one file, but the fake VMM.
 VMM_SRC := $(wildcard tests/host/vmm/*.c)
@@ -58,7 +60,8 @@ obj = $(patsubst %.c,$(U)/obj/%.o,$(1))
 LIBBALLONET := $(U)/lib/libballonet.a
 US_BIN := $(if $(BACKEND_SRC),$(U)/bin/vhost-user-balloon) \
 	$(if $(DAEMON_SRC),$(U)/bin/ballonetd) \
-	$(if $(CTL_SRC),$(U)/bin/ballonetctl)
+	$(if $(CTL_SRC),$(U)/bin/ballonetctl) \
+	$(if $(PSI_SRC),$(U)/bin/ballonet-psi)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(U)/unit/%)
 HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
 # Drives the manager's side of QMP, so that it can be tested alone.
@@ -70,10 +73,11 @@ SIM_BIN := $(U)/tests/sim
 MAN_SRC := $(wildcard $(US)/man/*.scd)
 MAN := $(MAN_SRC:$(US)/man/%.scd=$(B)/man/%)
 US_JSON := $(B)/share/50-ballonet.json
-US_UNIT := $(B)/share/ballonetd.service
+US_UNIT := $(B)/share/ballonetd.service $(B)/share/ballonet-psi.service
+US_UDEV := $(B)/share/90-ballonet-psi.rules
 
 .PHONY: programs userspace unit host-helpers man install
-programs: $(US_BIN) ## build the programs of the host into build/bin
+programs: $(US_BIN) ## build the programs into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
 host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL)
@@ -117,6 +121,9 @@ $(U)/bin/ballonetd: $(call obj,$(DAEMON_SRC)) $(LIBBALLONET)
 	$(call us_link,$(DAEMON_PKGS))
 $(U)/bin/ballonetctl: $(call obj,$(CTL_SRC)) $(LIBBALLONET)
 	$(call us_link,$(CTL_PKGS))
+# Of the guest; not even the library.
+$(U)/bin/ballonet-psi: $(call obj,$(PSI_SRC))
+	$(call us_link,)
 # The pure files of the driver, with tiny kernel headers.
 $(U)/obj/tests/unit/test_driver.o: US_CPPFLAGS := -Itests/unit/shim $(US_CPPFLAGS)
 $(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
@@ -145,15 +152,18 @@ $(B)/share/%: $(US)/systemd/%.in $(U)/paths
 	@sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
 		-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< > $@
 
-install: programs man $(US_JSON) $(US_UNIT) ## install programs, manuals and unit below $(DESTDIR)$(PREFIX)
+install: programs man $(US_JSON) $(US_UNIT) $(US_UDEV) ## install programs, manuals and units below $(DESTDIR)$(PREFIX)
 	install -Dm755 -t $(DESTDIR)$(BINDIR) $(U)/bin/ballonetctl
-	install -Dm755 -t $(DESTDIR)$(SBINDIR) $(U)/bin/ballonetd
+	install -Dm755 -t $(DESTDIR)$(SBINDIR) $(U)/bin/ballonetd \
+		$(U)/bin/ballonet-psi
 	install -Dm755 -t $(DESTDIR)$(LIBEXECDIR) $(U)/bin/vhost-user-balloon
 	install -Dm644 -t $(DESTDIR)$(VHOSTUSERDIR) $(US_JSON)
 	install -Dm644 -t $(DESTDIR)$(UNITDIR) $(US_UNIT)
+	install -Dm644 -t $(DESTDIR)$(UDEVDIR) $(US_UDEV)
 	for m in $(MAN); do \
 		install -Dm644 -t $(DESTDIR)$(MANDIR)/man$${m##*.} $$m || exit 1; \
 	done
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
-	$(CTL_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC) tests/tools/qmpctl.c))
+	$(CTL_SRC) $(PSI_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC) \
+	tests/tools/qmpctl.c))
