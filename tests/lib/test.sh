@@ -10,7 +10,8 @@
 # A test passes if its function returns 0 and no check in it failed. A failed
 # check is remembered, so nothing is lost if the test goes on; where going on
 # makes no sense: eq "$a" "$b" "what" || return. Tests run in this shell, one
-# after the other in the order of the file; their output is shown on failure.
+# after the other in the order of the file; their output is shown on failure,
+# and always the lines that begin with "# ".
 
 set -uo pipefail
 export LC_ALL=C
@@ -98,6 +99,8 @@ run_test() {
 		echo "ok $tests_run - $name # SKIP $test_skipped"
 	else
 		echo "ok $tests_run - $name"
+		# What was measured.
+		grep '^# ' "$WORK/test.out"
 	fi
 }
 

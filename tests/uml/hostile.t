@@ -8,13 +8,9 @@
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
+. "$TOP/tests/lib/liar.sh"
 
 kernel=${UML_KERNEL:-uml}
-liar_dir=${BALLONET_BIN:-$TOP/build/bin}/../tests
-
-# Feature bits.
-TELL=$((1 << 0)) STATS=$((1 << 1)) HINT=$((1 << 3)) REPORTING=$((1 << 5))
-VERSION_1=$((1 << 32)) RANGES=$((1 << 50))
 
 # Offsets in configuration space.
 NUM_PAGES=0 HINT_ID=8 BLOCK_SIZE=16 MAX_RANGES=20 MAX_FRAMES=24
@@ -34,37 +30,13 @@ MAY_SAY+='|(answer_finish|failure_note): [0-9]+ callbacks suppressed'
 
 log_seen=0
 
-# liar COMMAND... - tell it, print what it answers
-liar() {
-	printf '%s\n' "$*" >&"$liar_in"
-	read_line "$liar_out" "$liar_pid" 20 ||
-		fail "the liar does not answer: $*" || return
-	printf '%s\n' "$REPLY"
-}
-
-# tell COMMAND... - the same, for commands that only succeed
-tell() {
-	eq "$(liar "$@")" ok "answer to '$*'"
-}
-
-count() {
-	liar count "$1"
-}
-
 count_at_least() {
 	[ "$(count "$1")" -ge "$2" ]
 }
 
 # guest_meets_liar FEATURES - boots, with known data in its memory
 guest_meets_liar() {
-	rm -f "$WORK/vm.sock"
-	make_pipe liar
-	liar_in=$pipe_in liar_out=$pipe_out
-	"$liar_dir/liar" "$WORK/vm.sock" "$1" <"$WORK/liar.in" \
-		>"$WORK/liar.out" 2>>"$WORK/liar.log" &
-	liar_pid=$!
-	background $liar_pid
-	within 5 test -S "$WORK/vm.sock"
+	liar_start vm "$1"
 	guest_start vm "$kernel" "socket=$WORK/vm.sock" || return
 	# Waiting that nobody notices is no hung task.
 	guest vm 'echo 4 >/proc/sys/kernel/hung_task_timeout_secs'

@@ -38,7 +38,7 @@
 #include <unistd.h>
 
 #define FRAME		4096ull
-#define RINGS		5
+#define RINGS		6
 #define NUM_MAX		256
 #define OWED_MAX	64
 #define RANGES_MAX	1024
@@ -52,13 +52,14 @@
 #define F_REPORTING	(1ull << 5)
 #define F_PROTOCOL	(1ull << 30)
 #define F_RANGES	(1ull << BALLONET_F_RANGES)
+#define F_EVENTS	(1ull << BALLONET_F_EVENTS)
 /* Of devices and vendors, but of no balloon: nobody can know them. */
 #define F_UNKNOWN	(0xffffc0ull | 0xfffull << 52)
 #define REPLY_ACK	3
 #define PROTOCOL	(1u << REPLY_ACK | 1u << 5 | 1u << 9)
 #define NEED_REPLY	8u
 
-enum ring_name { IN, OUT, STATS, HINT, REPORT };
+enum ring_name { IN, OUT, STATS, HINT, REPORT, EVENTS };
 
 enum owner { GUEST, FLIGHT, HOST, EITHER };
 
@@ -133,6 +134,11 @@ static struct ring rings[RINGS];
 static struct owed owed[OWED_MAX];
 static struct ballonet_config config;
 static unsigned long violations, frames_in, frames_out;
+/* By type, [0] of all. The time is since the epoch. */
+static struct {
+	unsigned long count;
+	uint64_t value, ms;
+} events[BALLONET_EV_FLOOR + 1];
 static uint32_t storm[2];	/* num_pages, in turn; no storm if equal */
 /* Tags of the first statistics since the device was reset. */
 static uint16_t stat_tags[64];
@@ -209,6 +215,10 @@ static int ring_index(enum ring_name name)
 	if (name == REPORT)
 		return features & F_REPORTING ? 2 + !!(features & F_STATS) +
 						!!(features & F_HINT) : -1;
+	if (name == EVENTS)
+		return features & F_EVENTS ? 2 + !!(features & F_STATS) +
+					     !!(features & F_HINT) +
+					     !!(features & F_REPORTING) : -1;
 	return name;
 }
 
@@ -436,6 +446,27 @@ static void request_array(struct owed *o, const uint8_t *out, size_t len)
 		frames_enter(o, frame[i], 1);
 }
 
+static void event_take(const uint8_t *out, size_t len)
+{
+	const struct ballonet_event *e = (const void *)out;
+	struct timespec now;
+
+	if (len != sizeof(*e) || e->reserved) {
+		violation("event", len);
+		return;
+	}
+	if (e->seq != events[0].count++)
+		violation("seq", e->seq);
+	if (!e->type || e->type > BALLONET_EV_FLOOR) {
+		violation("type of event", e->type);
+		return;
+	}
+	events[e->type].count++;
+	events[e->type].value = e->value;
+	clock_gettime(CLOCK_REALTIME, &now);
+	events[e->type].ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void report_take(struct owed *o, uint64_t addr, uint32_t len)
 {
 	if (!at(addr, len) || addr % FRAME || len % FRAME ||
@@ -558,6 +589,8 @@ static void request_take(int q, uint16_t head)
 		hint_take(o, out, len);
 	else if (q == ring_index(STATS))
 		stats_take(o, out, len);
+	else if (q == ring_index(EVENTS))
+		event_take(out, len);
 	/* Statistics are kept until they are wanted. */
 	if (!rings[q].lie.silent && q != ring_index(STATS))
 		answer(o, &rings[q].lie);
@@ -592,6 +625,8 @@ static void ring_stop(int q)
 	if (q == ring_index(STATS))
 		stat_count = 0;
 	rings[q].enabled = false;
+	if (q == ring_index(EVENTS))
+		memset(events, 0, sizeof(events));
 	for (i = 0; i < OWED_MAX; i++)
 		if (owed[i].q == q)
 			owed[i].busy = false;
@@ -793,7 +828,7 @@ static int64_t number(const char *s)
 static struct ring *ring_named(const char *name)
 {
 	static const char *const names[] = { "in", "out", "stats", "hint",
-		"report" };
+		"report", "events" };
 	int i;
 
 	for (i = 0; i < RINGS; i++)
@@ -984,6 +1019,17 @@ static void cmd_count(char **arg)
 	printf("%lu\n", n);
 }
 
+/* "event TYPE": how many came, and the last one's value and time in ms. */
+static void cmd_event(char **arg)
+{
+	uint64_t type = number(arg[1]);
+
+	if (type > BALLONET_EV_FLOOR)
+		die("event %" PRIu64, type);
+	printf("%lu %" PRIu64 " %" PRIu64 "\n", events[type].count,
+	       events[type].value, events[type].ms);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(char **arg);
@@ -994,6 +1040,7 @@ static const struct {
 	{ "call", cmd_call },	{ "storm", cmd_storm },
 	{ "jump", cmd_jump },	{ "count", cmd_count },
 	{ "hint", cmd_hint },	{ "rounds", cmd_rounds },
+	{ "event", cmd_event },
 };
 
 static void command_run(char *line)

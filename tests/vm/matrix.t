@@ -7,6 +7,19 @@
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
 
+# the_guest_tells NAME - a wish arrives, and this kernel's PSI trigger can be had;
+# it stays armed
+the_guest_tells() {
+	check guest "$1" ballonet-psi
+	check guest "$1" ballonet-psi
+	eq "$(knob "$1" psi)" armed psi
+	check knob "$1" target 32M
+	within 30 balloon_is "$1" vhost $((32 * MIB))
+	eq "$(vm_status "$1" wish)" $((32 * MIB)) "the guest's wish"
+	check knob "$1" target 0
+	within 30 balloon_is "$1" vhost 0
+}
+
 # cell KERNEL DRIVER HOST QEMU
 cell() {
 	local kernel=$1 driver=$2 host=$3 qemu=$4
@@ -25,6 +38,7 @@ cell() {
 	balloon_is_given_back $name "$host"
 	check guest $name memload check
 	check guest $name memload drop
+	[ "$driver $host" != 'ballonet vhost' ] || the_guest_tells $name
 	free=$(meminfo $name MemFree)
 	check guest $name rmmod "$driver"
 	eq "$(meminfo $name MemTotal)" "$total" "MemTotal without the driver"
