@@ -132,7 +132,7 @@ static void failure_note(struct ballonet *bal, struct ballonet_rq *rq,
 		return;
 	}
 	dev_warn_ratelimited(&bal->vdev->dev,
-			     "host did %llu of %u frames of an %s: status %u; it is asked again with pauses\n",
+			     "host did %llu of %u frames of the %s: status %u; it is asked again with pauses\n",
 			     done, rq->frames, inflate ? "inflate" : "deflate",
 			     rq->status);
 	bal->failed = true;

@@ -27,6 +27,8 @@ SLACK=$((4 * MIB))
 MAY_SAY='virtio-uml\.0-[a-z_]+:id [0-9]+ (out of range|is not a head)'
 MAY_SAY+="|ballonet virtio0: (host's answer|host did|host refuses|host owes|request of|a virtqueue is broken)"
 MAY_SAY+='|(answer_finish|failure_note): [0-9]+ callbacks suppressed'
+# A machine that was busy elsewhere.
+MAY_SAY+='|hrtimer: interrupt took'
 
 log_seen=0
 
@@ -305,7 +307,8 @@ test_of_a_deflate_that_fails_what_is_done_comes_back() {
 	tell lie out status=$IO done=2048
 	tell target 16
 	within 20 eval '[ "$(knob vm actual)" -lt '$((60 * MIB))' ]'
-	at_least $(($(free_bytes vm) + $(knob vm actual))) $((free - SLACK)) \
+	# It goes on: a frame that comes back meanwhile shall be counted twice.
+	at_least $(($(knob vm actual) + $(free_bytes vm))) $((free - SLACK)) \
 		"free memory and balloon"
 	after_a_lie
 }
