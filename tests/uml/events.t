@@ -3,7 +3,8 @@
 #
 # What the guest tells the host (BALLONET_F_EVENTS), and when: ballonet.ko in
 # User-Mode Linux with the real back-end, and with tests/uml/liar.c where a host
-# has to be unwilling. Guest and host have one clock.
+# has to be unwilling. Guest and host have one clock. events-debug.t runs it on
+# the debug kernel.
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
