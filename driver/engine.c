@@ -192,15 +192,15 @@ static void answers_collect(struct ballonet *bal)
 }
 
 /* The kernel stops using a ring in which it finds nonsense. */
-static void rings_check(struct ballonet *bal)
+static bool rings_broken(struct ballonet *bal)
 {
 	if (bal->state == BALLONET_BROKEN || !bal->inflateq.vq ||
 	    (!virtqueue_is_broken(bal->inflateq.vq) &&
 	     !virtqueue_is_broken(bal->deflateq.vq)))
-		return;
+		return false;
 	dev_err(&bal->vdev->dev,
 		"a virtqueue is broken; unbind and bind the driver\n");
-	state_set(bal, BALLONET_BROKEN, 0);
+	return true;
 }
 
 static void host_target_read(struct ballonet *bal)
@@ -532,7 +532,8 @@ static unsigned int engine_pass(struct ballonet *bal)
 	u64 leaving;
 
 	answers_collect(bal);
-	rings_check(bal);
+	if (ballonet_reset_check(bal) || rings_broken(bal))
+		state_set(bal, BALLONET_BROKEN, 0);
 	leaving = ballonet_memory_leaving(bal);
 	if (bal->state == BALLONET_BROKEN)
 		return 0;

@@ -383,6 +383,11 @@ struct ballonet_hint {
  * @oom_nb:	in the kernel's OOM notifier chain
  * @oom_given:	of @given, what its caller has been told of
  * @reboot_nb:	in the kernel's reboot notifier chain
+ * @reset_work:	resets a device that asks for it
+ * @resets:	how many there were, until there was none for a while.
+ *		@lock
+ * @reset_last:	jiffies when the last one was due. @lock
+ * @reset_never: the driver goes. @lock
  * @memory_nb:	in the kernel's memory notifier chain
  * @sleep_nb:	in the kernel's power management notifier chain
  * @shrinker:	asked by page reclaim
@@ -459,6 +464,10 @@ struct ballonet {
 	struct notifier_block oom_nb;
 	u64 oom_given;
 	struct notifier_block reboot_nb;
+	struct delayed_work reset_work;
+	unsigned int resets;
+	unsigned long reset_last;
+	bool reset_never;
 	struct notifier_block memory_nb;
 	struct notifier_block sleep_nb;
 	struct ballonet_shrinker shrinker;
@@ -491,6 +500,15 @@ bool ballonet_node_exists(int nid);
 struct page *ballonet_node_alloc(struct ballonet *bal, gfp_t gfp,
 				 unsigned int order);
 struct list_head *ballonet_node_held(struct ballonet *bal);
+
+/* main.c */
+int ballonet_device_up(struct ballonet *bal);
+void ballonet_device_down(struct ballonet *bal);
+
+/* reset.c */
+void ballonet_reset_init(struct ballonet *bal);
+bool ballonet_reset_check(struct ballonet *bal);
+void ballonet_reset_stop(struct ballonet *bal);
 
 /* memory.c */
 u64 ballonet_memory_leaving(struct ballonet *bal);

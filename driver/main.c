@@ -119,8 +119,13 @@ static void poison_write(struct ballonet *bal)
 			 &poison);
 }
 
-/* From a device that was reset and has its features to one at work. */
-static int device_up(struct ballonet *bal)
+/**
+ * ballonet_device_up() - begin
+ * @bal:	the balloon of a device that was reset and has its features
+ *
+ * Return: 0 or a negative error.
+ */
+int ballonet_device_up(struct ballonet *bal)
 {
 	int rc;
 
@@ -174,7 +179,11 @@ static void device_quiet(struct ballonet *bal)
 	ballonet_frames_settle(bal);
 }
 
-static void device_down(struct ballonet *bal)
+/**
+ * ballonet_device_down() - give everything back, and reset the device
+ * @bal:	the balloon
+ */
+void ballonet_device_down(struct ballonet *bal)
 {
 	ballonet_engine_drain(bal);
 	device_quiet(bal);
@@ -197,6 +206,7 @@ static int reboot_notify(struct notifier_block *nb, unsigned long unused,
 {
 	struct ballonet *bal = container_of(nb, struct ballonet, reboot_nb);
 
+	ballonet_reset_stop(bal);
 	ballonet_engine_stop(bal);
 	device_quiet(bal);
 	ballonet_report_stop(bal);
@@ -226,6 +236,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	spin_lock_init(&bal->lock);
 	bal->floor = ballonet_floor_default(totalram_pages());
 	ballonet_engine_init(bal);
+	ballonet_reset_init(bal);
 	ballonet_stats_init(bal);
 	ballonet_hint_init(bal);
 	ballonet_watch_init(bal);
@@ -300,7 +311,7 @@ static int ballonet_probe(struct virtio_device *vdev)
 	if (!bal)
 		return -ENOMEM;
 	vdev->priv = bal;
-	rc = device_up(bal);
+	rc = ballonet_device_up(bal);
 	if (rc)
 		goto err_free;
 	rc = listeners_start(bal);
@@ -310,7 +321,8 @@ static int ballonet_probe(struct virtio_device *vdev)
 	return 0;
 
 err_down:
-	device_down(bal);
+	ballonet_reset_stop(bal);
+	ballonet_device_down(bal);
 err_free:
 	ballonet_free(bal);
 	return rc;
@@ -323,7 +335,8 @@ static void ballonet_remove(struct virtio_device *vdev)
 	ballonet_counters_hide(bal);
 	listeners_stop(bal, ARRAY_SIZE(listeners));
 	ballonet_psi_disarm(bal);
-	device_down(bal);
+	ballonet_reset_stop(bal);
+	ballonet_device_down(bal);
 	ballonet_free(bal);
 }
 
@@ -340,13 +353,13 @@ static void ballonet_config_changed(struct virtio_device *vdev)
 #ifdef CONFIG_PM_SLEEP
 static int ballonet_freeze(struct virtio_device *vdev)
 {
-	device_down(vdev->priv);
+	ballonet_device_down(vdev->priv);
 	return 0;
 }
 
 static int ballonet_restore(struct virtio_device *vdev)
 {
-	return device_up(vdev->priv);
+	return ballonet_device_up(vdev->priv);
 }
 #endif
 
