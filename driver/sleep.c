@@ -5,8 +5,8 @@
  * the balloon has, and what is short is swapped out first. So the balloon is
  * given back before, and kept down until the guest runs again.
  *
- * Sleeping with its memory in place needs nothing of this: the driver's freeze()
- * and restore() are enough (main.c).
+ * Sleeping with its memory in place needs nothing of this: freeze() and
+ * restore() of the driver are enough (main.c).
  */
 #include <linux/jiffies.h>
 #include <linux/suspend.h>
