@@ -34,7 +34,7 @@ break_ring() {
 	check guest_qmp vm cont >/dev/null
 }
 
-boots() {
+test_a_guest_with_a_full_balloon_boots() {
 	guest_start vm 6.12 device=qemu || return
 	check driver_load vm ballonet
 	check guest vm memload fill 48
@@ -58,13 +58,13 @@ goes_on() {
 	check guest vm memload check
 }
 
-is_reset_and_goes_on() {
+test_a_device_that_asks_for_a_reset_is_reset() {
 	break_ring
 	within 30 said 1 'device asks for a reset[[:space:]]*$'
 	goes_on
 }
 
-is_left_alone() {
+test_a_device_that_asks_again_and_again_is_left_alone() {
 	local i
 
 	for i in 2 3 4 5; do
@@ -78,15 +78,13 @@ is_left_alone() {
 	check guest vm memload check
 }
 
-helps_by_hand() {
+test_unbinding_and_binding_the_driver_helps_then() {
 	check guest vm 'rmmod ballonet && insmod /lib/ballonet.ko'
 	goes_on
 }
 
-run_test "a guest with a full balloon boots" boots
-run_test "a device that asks for a reset is reset, and the balloon goes on" \
-	is_reset_and_goes_on
-run_test "a device that asks again and again is left alone" is_left_alone
-run_test "unbinding and binding the driver helps then" helps_by_hand
-run_test "the log is clean" guest_stop vm
+test_the_log_is_clean() {
+	guest_stop vm
+}
+
 run_tests
