@@ -54,10 +54,21 @@ rests_at_floor() {
 		knob_is "$1" actual "$actual"
 }
 
+# aside_bytes NAME - free pages that a processor has put aside
+aside_bytes() {
+	echo $((4096 * $(guest "$1" \
+		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
+}
+
 # free_bytes NAME - in the guest; what a processor has put aside is free too
 free_bytes() {
-	echo $(($(meminfo "$1" MemFree) + 4096 * $(guest "$1" \
-		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
+	echo $(($(meminfo "$1" MemFree) + $(aside_bytes "$1")))
+}
+
+# has_available NAME BYTES - for use with within, since blocks that are being
+# reported do not count for a moment
+has_available() {
+	[ $(($(meminfo "$1" MemAvailable) + $(aside_bytes "$1"))) -ge "$2" ]
 }
 
 # vmstat NAME FIELD
