@@ -42,9 +42,10 @@ test_memory_touched_in_the_guest_is_seen_on_the_host() {
 	local before after
 
 	before=$(guest_mem_blocks vm) || return
-	check guest vm 'memload fill 64' || return
+	check guest vm 'memload fill 128' || return
 	after=$(guest_mem_blocks vm)
-	at_least $(((after - before) >> 20)) 60 "growth in MiB"
+	# Some of it was touched before: what the kernel unpacked at its start.
+	at_least $(((after - before) >> 20)) 96 "growth in MiB"
 }
 
 test_memload_verifies_what_it_filled() {
