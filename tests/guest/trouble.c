@@ -6,9 +6,11 @@
  *	trouble stall USEC	processes have waited that long for memory,
  *				within half a second
  *
- * Uses memory, a little at a time, until it is so. Prints the time before the
- * step that did it, in microseconds since the epoch, stays for a moment and
- * ends. Fails if it has used LIMIT_MIB for nothing.
+ * Uses memory, a little at a time, until it is so; for a stall, what is
+ * available and a little of the swap space over and over, so that nobody is
+ * killed.
+ * Prints the time before the step that did it, in microseconds since the epoch,
+ * stays for a moment and ends. Fails after LIMIT_MIB, or LIMIT_US, for nothing.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +23,8 @@
 
 #define STEP		(1UL << 20)
 #define LIMIT_MIB	2048
+#define SWAP_MIB	64
+#define LIMIT_US	5000000
 #define STAY_US		300000
 #define WINDOW_US	500000
 
@@ -50,9 +54,14 @@ static uint64_t now_us(void)
 	return ts.tv_sec * 1000000ULL + ts.tv_nsec / 1000;
 }
 
+static uint64_t meminfo(const char *field)
+{
+	return number_read("/proc/meminfo", field) * 1024;
+}
+
 static bool is_short(uint64_t limit)
 {
-	return number_read("/proc/meminfo", "MemAvailable:") * 1024 < limit;
+	return meminfo("MemAvailable:") < limit;
 }
 
 static bool is_stalled(uint64_t limit)
@@ -68,11 +77,21 @@ static bool is_stalled(uint64_t limit)
 	return now - start >= limit;
 }
 
+/* A quarter of each page is random: zram is to have work with it. */
+static void fill(char *mem, unsigned int seed)
+{
+	memset(mem, seed + 1, STEP);
+	srandom(seed);
+	for (size_t i = 0; i < STEP; i += 4096)
+		for (size_t j = 0; j < 1024; j += sizeof(int))
+			*(int *)(mem + i + j) = random();
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t limit, before;
+	uint64_t limit, before, end = now_us() + LIMIT_US;
+	unsigned int i, round = LIMIT_MIB;
 	bool by_stall;
-	unsigned int i;
 	char *mem;
 
 	by_stall = argc == 3 && !strcmp(argv[1], "stall");
@@ -87,9 +106,11 @@ int main(int argc, char **argv)
 		perror("trouble: mmap");
 		return 1;
 	}
-	for (i = 0; i < LIMIT_MIB; i++) {
+	if (by_stall)
+		round = meminfo("MemAvailable:") / STEP + SWAP_MIB;
+	for (i = 0; by_stall ? now_us() < end : i < LIMIT_MIB; i++) {
 		before = now_us();
-		memset(mem + i * STEP, i + 1, STEP);
+		fill(mem + i % round * STEP, i);
 		if (!(by_stall ? is_stalled(limit) : is_short(limit)))
 			continue;
 		printf("%llu\n", (unsigned long long)before);
@@ -97,6 +118,6 @@ int main(int argc, char **argv)
 		usleep(STAY_US);
 		return 0;
 	}
-	fprintf(stderr, "trouble: none after %u MiB\n", LIMIT_MIB);
+	fprintf(stderr, "trouble: none after %u MiB\n", i);
 	return 1;
 }

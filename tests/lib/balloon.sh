@@ -54,21 +54,24 @@ rests_at_floor() {
 		knob_is "$1" actual "$actual"
 }
 
-# aside_bytes NAME - free pages that a processor has put aside
-aside_bytes() {
-	echo $((4096 * $(guest "$1" \
-		"awk '/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
-}
-
-# free_bytes NAME - in the guest; what a processor has put aside is free too
+# free_bytes NAME - in the guest; what a processor has put aside is free too. In
+# one look, since pages come and go between the two.
 free_bytes() {
-	echo $(($(meminfo "$1" MemFree) + $(aside_bytes "$1")))
+	echo $((4096 * $(guest "$1" "awk '/^ *pages free/ { n += \$3 }
+		/^ *count:/ { n += \$2 } END { print n }' /proc/zoneinfo")))
 }
 
-# has_available NAME BYTES - for use with within, since blocks that are being
-# reported do not count for a moment
+# has_free NAME BYTES - for use with within, as what was freed may be on its way
+has_free() {
+	[ "$(free_bytes "$1")" -ge "$2" ]
+}
+
+# has_available NAME BYTES - likewise, since blocks that are being reported do
+# not count for a moment
 has_available() {
-	[ $(($(meminfo "$1" MemAvailable) + $(aside_bytes "$1"))) -ge "$2" ]
+	[ "$(guest "$1" "awk '/^MemAvailable:/ { n += \$2 * 1024 }
+		/^ *count:/ { n += \$2 * 4096 } END { print n }' \
+		/proc/meminfo /proc/zoneinfo")" -ge "$2" ]
 }
 
 # vmstat NAME FIELD

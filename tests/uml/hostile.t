@@ -89,7 +89,7 @@ unload() {
 	echo "unloaded in $ms ms"
 	at_most $ms 9000 "ms to unload"
 	eq "$(meminfo vm MemTotal)" "$total" MemTotal
-	at_least "$(free_bytes vm)" $((free - SLACK)) "free memory"
+	within 10 has_free vm $((free - SLACK))
 	check guest vm memload check
 }
 
@@ -241,7 +241,7 @@ nothing_done() {
 
 	inflate_with refused "$@"
 	eq "$(knob vm actual)" 0 actual
-	at_least "$(free_bytes vm)" $((free - SLACK)) "free memory"
+	within 10 has_free vm $((free - SLACK))
 	asked=$(count in)
 	sleep 2
 	at_most "$(count in)" $((asked + most)) requests
@@ -569,8 +569,7 @@ knob_is_at_least() {
 # nothing_is_hinted - all of it is the guest's again
 nothing_is_hinted() {
 	within 20 knob_is vm hinted 0
-	at_least "$(free_bytes vm)" $((free - SLACK - $(knob vm actual))) \
-		"free memory"
+	within 10 has_free vm $((free - SLACK - $(knob vm actual)))
 }
 
 test_a_guest_meets_a_device_that_migrates() {
@@ -589,7 +588,7 @@ test_free_memory_is_hinted_until_the_host_is_done() {
 	within 10 hinting_is_over
 	first=$(($(count hinted) - before))
 	at_least $first $(($(knob vm hinted) / 4096)) "frames hinted"
-	at_least "$(free_bytes vm)" $(($(knob vm floor) - SLACK)) "free memory"
+	within 10 has_free vm $(($(knob vm floor) - SLACK))
 	eq "$(count rounds)" 1 rounds
 	check guest vm memload check
 	# Kept, and shown again.

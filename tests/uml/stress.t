@@ -226,7 +226,7 @@ all_is_back() {
 	check guest "$name" memload fill $FILL
 	eq "$(meminfo "$name" MemTotal)" "$total" MemTotal
 	check guest "$name" 'echo 3 >/proc/sys/vm/drop_caches'
-	at_least "$(free_bytes "$name")" $((free - slack)) "free memory"
+	within 10 has_free "$name" $((free - slack))
 	how=1
 	take_all "$name" $((available / MIB - 48))
 	at_least "$(guest_mem_blocks "$name")" $((GUEST_MIB * MIB * 3 / 4)) \

@@ -138,7 +138,7 @@ comes_and_goes() {
 	check knob "$name" target 0
 	within 30 knob_is "$name" actual 0
 	eq "$(meminfo "$name" MemTotal)" "$total" MemTotal
-	at_least "$(free_bytes "$name")" $((free - 4 * MIB)) "bytes free"
+	within 10 has_free "$name" $((free - 4 * MIB))
 	check guest "$name" memload check
 }
 
@@ -151,8 +151,7 @@ loses_its_device() {
 	unplug "$name"
 	within 30 device_is_gone "$name"
 	eq "$(meminfo "$name" MemTotal)" "$total" "MemTotal without a device"
-	at_least "$(free_bytes "$name")" $((free + FULL - 4 * MIB)) \
-		"free without a device"
+	within 10 has_free "$name" $((free + FULL - 4 * MIB))
 	check guest "$name" memload check
 	plug "$name"
 	within 30 device_is_there "$name"
