@@ -27,9 +27,9 @@
  *
  * Locks: ballonet_queue.lock and ballonet.lock are spinlocks, taken in
  * interrupts too, and ballonet_hint.lock is one that is not; never nested. None
- * is held over an allocation or a wait. Nor are
- * ballonet_watch.lock and ballonet_events.lock, which nest in this order, inside
- * of the lock of a PSI trigger's wait queue.
+ * is held over an allocation or a wait. Nor are ballonet_watch.lock and
+ * ballonet_events.lock, which nest in this order, inside of the lock of a PSI
+ * trigger's wait queue.
  */
 #ifndef _BALLONET_INTERNAL_H
 #define _BALLONET_INTERNAL_H

@@ -271,11 +271,13 @@ int main(int argc, char **argv)
 		error(DRIVER_PATH ": cannot be read");
 		return EXIT_FAILURE;
 	}
-	for (i = 0; !rc && i < found.gl_pathc; i++) {
+	for (i = 0; i < found.gl_pathc; i++) {
 		if (!is_asked(&options, found.gl_pathv[i]))
 			continue;
 		served++;
-		status = device_serve(&options, found.gl_pathv[i]) ?: status;
+		rc = device_serve(&options, found.gl_pathv[i]);
+		if (rc)
+			status = rc;
 	}
 	globfree(&found);
 	if (served)
