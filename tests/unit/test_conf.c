@@ -153,7 +153,7 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		{ "[vm a]\nballoon =\n", 2, "expected a size" },
 		{ "[vm a]\nballon = 1M\n", 2, "unknown key 'ballon'" },
 		{ "[vm a]\nbackend = /x\n", 2,
-		  "expected balloon, memory or wishes" },
+		  "expected balloon, memory, wishes, class, min" },
 		{ "[manager]\nballoon = 1M\n", 2, "expected backend" },
 		{ "[manager]\nbackend = x\n", 2, "expected an absolute path" },
 		{ "[vm a]\nballoon = 1M\nballoon = 2M\n", 3, "once" },
@@ -161,6 +161,40 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		{ "[vm a]\nballoon = 1M\n  memory = 2M\n", 3, "once" },
 		{ "balloon = 1M\n", 1, "[manager] or [vm NAME]" },
 		{ "\n[policy]\n", 2, "unknown section [policy]" },
+		{ "[host x]\n", 1, "unknown section [host x]" },
+		{ "[class]\n", 1, "unknown section [class]" },
+		{ "[class a/b]\n", 1, "expected a name" },
+		{ "[host]\nmanage = yes\n", 2,
+		  "manage: 'yes': expected off, dry-run or on" },
+		{ "[host]\nbudget = 0\n", 2, "budget: '0': expected a size" },
+		{ "[host]\nreserve = x\n", 2, "reserve: 'x': expected a size" },
+		{ "[host]\nperiod = 0.1\n", 2,
+		  "period: '0.1': expected 0.25 to 10 seconds" },
+		{ "[host]\nperiod = nan\n", 2, "expected 0.25 to 10 seconds" },
+		{ "[host]\nmin = 1G\n", 2,
+		  "expected manage, budget, reserve or period" },
+		{ "[vm a]\nmin = -1\n", 2, "min: '-1': expected a size" },
+		{ "[vm a]\nmax = 0\n", 2, "max: '0': expected a size above 0" },
+		{ "[vm a]\nshares = 100001\n", 2,
+		  "shares: '100001': expected 0 to 100000" },
+		{ "[vm a]\nshares = -1\n", 2, "expected 0 to 100000" },
+		{ "[vm a]\ncap = 101\n", 2,
+		  "cap: '101': expected 1 to 100 (percent)" },
+		{ "[vm a]\ncap_swapless = 0\n", 2, "expected 1 to 100" },
+		{ "[vm a]\ntolerance = 1001\n", 2,
+		  "tolerance: '1001': expected 1 to 1000 (permille)" },
+		{ "[vm a]\nmin = 1G\nmin = 2G\n", 3, "min: expected once" },
+		{ "[class c]\nclass = d\n", 2, "unknown key 'class'" },
+		{ "[class c]\nballoon = 0\n", 2, "expected min, max" },
+		{ "[vm a]\nclass = a/b\n", 2, "expected the NAME" },
+		{ "[vm a]\n\nclass = lost\n[vm b]\n", 3,
+		  "[vm a]: class: there is no [class lost]" },
+		{ "[vm a]\nmin = 2G\nmax = 1G\n[vm b]\n", 3,
+		  "[vm a]: min: 2 GiB is more than max, which is 1 GiB" },
+		{ "[vm a]\nclass = c\nmin = 2G\n[class c]\nmax = 1G\n", 3,
+		  "[vm a]: min: 2 GiB is more than max" },
+		{ "[class c]\nmin = 2G\nmax = 1G\n[vm b]\n", 3,
+		  "[class c]: min: 2 GiB is more than max" },
 		{ "[vm]\n", 1, "unknown section [vm]" },
 		{ "[vm ]\n", 1, "expected a name" },
 		{ "[vm a/b]\n", 1, "expected a name" },
@@ -187,6 +221,70 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 				 error.text);
 		assert_int_equal(conf.nr_vms, 77);
 	}
+}
+
+static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
+{
+	struct conf conf;
+	struct conf_error error;
+	const struct policy *policy;
+
+	(void)state;
+	put("b.conf", "[vm a]\n"
+	    "class = batch\n"
+	    "shares = 0\n"
+	    "[class batch]\n"
+	    "min = 1G\nmax=8G\nshares = 100\ncap = 80\n"
+	    "cap_swapless = 40\ntolerance = 50\n"
+	    "[vm b]\n"
+	    "min = 2G\n"
+	    "[class default]\n"
+	    "min = 512M\ntolerance = 1\n");
+	put("b.conf.d/10.conf", "[class batch]\ncap = 70\n");
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
+	policy = conf_policy(&conf, "a");
+	assert_int_equal(policy->given, POLICY_MIN | POLICY_MAX |
+			 POLICY_SHARES | POLICY_CAP | POLICY_CAP_SWAPLESS |
+			 POLICY_TOLERANCE);
+	assert_int_equal(policy->min, 1 << 30);
+	assert_int_equal(policy->max, 8ULL << 30);
+	assert_int_equal(policy->shares, 0);
+	assert_int_equal(policy->cap, 70);
+	assert_int_equal(policy->cap_swapless, 40);
+	assert_int_equal(policy->tolerance, 50);
+	assert_false(policy_is_managed(policy));
+	policy = conf_policy(&conf, "b");
+	assert_int_equal(policy->given, POLICY_MIN | POLICY_TOLERANCE);
+	assert_int_equal(policy->min, 2ULL << 30);
+	policy = conf_policy(&conf, "added by a call");
+	assert_int_equal(policy->min, 512 << 20);
+	assert_int_equal(policy->tolerance, 1);
+	assert_true(policy_is_managed(policy));
+	conf_deinit(&conf);
+}
+
+static void what_is_not_said_of_the_host_is_safe(void **state)
+{
+	struct conf conf;
+	struct conf_error error;
+
+	(void)state;
+	put("b.conf", "[vm a]\n");
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
+	assert_int_equal(conf.host.manage, CONF_MANAGE_DRY_RUN);
+	assert_int_equal(conf.host.budget, 0);
+	assert_int_equal(conf.host.reserve, 0);
+	assert_int_equal(conf.host.period_ms, 1000);
+	assert_int_equal(conf_policy(&conf, "a")->given, 0);
+	conf_deinit(&conf);
+	put("b.conf", "[host]\nmanage = on\nbudget = 3G\nreserve = 64M\n"
+	    "period = 0.5\n");
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
+	assert_int_equal(conf.host.manage, CONF_MANAGE_ON);
+	assert_int_equal(conf.host.budget, 3ULL << 30);
+	assert_int_equal(conf.host.reserve, 64 << 20);
+	assert_int_equal(conf.host.period_ms, 500);
+	conf_deinit(&conf);
 }
 
 static void too_long_a_line_is_a_mistake(void **state)
@@ -278,6 +376,8 @@ int main(void)
 		test(an_empty_file_is_valid),
 		test(the_longest_name_is_read_whole),
 		test(mistakes_name_line_and_what_was_expected),
+		test(a_vm_inherits_from_its_class_what_it_does_not_say),
+		test(what_is_not_said_of_the_host_is_safe),
 		test(too_long_a_line_is_a_mistake),
 		test(a_mistake_in_a_drop_in_names_the_drop_in),
 		test(a_missing_file_is_told),

@@ -204,17 +204,6 @@ static void on_reaper(void *userdata)
 	}
 }
 
-static const struct conf_vm *conf_vm_find(const struct conf *conf,
-					  const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < conf->nr_vms; i++)
-		if (!strcmp(conf->vms[i].name, name))
-			return &conf->vms[i];
-	return NULL;
-}
-
 /* What was changed by a call stays, unless its line in the file has changed. */
 static int vm_configure(struct manager *manager, const struct conf_vm *want,
 			 const struct conf_vm *had)

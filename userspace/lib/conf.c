@@ -11,49 +11,35 @@
  * itself may be missing; a drop-in that is listed has to be readable, else a
  * link to nowhere would silently take its VMs away.
  */
-#include "conf.h"
-#include "size.h"
+#include "conf_parts.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Devices count in frames of 4096 bytes. */
-#define FRAME 4096
+/* How often everything is looked at, if nothing else was said. */
+#define PERIOD_MS 1000
 
-enum section {
-	SECTION_NONE,
-	SECTION_MANAGER,
-	SECTION_VM,
+const char *const conf_manage_names[CONF_NR_MANAGES] = {
+	[CONF_MANAGE_OFF] = "off",
+	[CONF_MANAGE_DRY_RUN] = "dry-run",
+	[CONF_MANAGE_ON] = "on",
 };
 
-/* One file that is being read. */
-struct reading {
-	struct conf *conf;
-	struct conf_error *error;
-	FILE *file;
-	int line;
-	bool failed;
-	enum section section;
-	/* the VM of SECTION_VM, by number: the array moves when it grows */
-	size_t vm;
-	/* keys of this section in this file, as bits */
-	unsigned int given;
-};
-
-static int wrong(struct reading *r, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-/* Keeps the first mistake only. Return: -EINVAL. */
-static int wrong(struct reading *r, const char *format, ...)
+/**
+ * conf_wrong() - note a mistake; the first one counts
+ * @r:		what is being read
+ * @format:	as printf
+ *
+ * Return: -EINVAL.
+ */
+int conf_wrong(struct reading *r, const char *format, ...)
 {
 	va_list args;
 
@@ -67,113 +53,6 @@ static int wrong(struct reading *r, const char *format, ...)
 	return -EINVAL;
 }
 
-static int set_text(struct reading *r, char **text, const char *value)
-{
-	char *copy = strdup(value);
-
-	if (!copy)
-		return wrong(r, "out of memory");
-	free(*text);
-	*text = copy;
-	return 0;
-}
-
-static int set_backend(struct reading *r, const char *value)
-{
-	if (value[0] != '/')
-		return wrong(r, "backend: '%s': expected an absolute path",
-			     value);
-	return set_text(r, &r->conf->backend, value);
-}
-
-static int set_vm_group(struct reading *r, const char *value)
-{
-	if (!*value)
-		return wrong(r, "vm_group: expected the name of a group");
-	return set_text(r, &r->conf->vm_group, value);
-}
-
-static int set_control_group(struct reading *r, const char *value)
-{
-	if (!*value)
-		return wrong(r, "control_group: expected the name of a group");
-	return set_text(r, &r->conf->control_group, value);
-}
-
-static int set_wish(struct reading *r, const char *key, const char *value,
-		    enum conf_wish wish)
-{
-	struct conf_vm *vm = &r->conf->vms[r->vm];
-	uint64_t bytes;
-
-	if (size_parse(value, &bytes) || bytes % FRAME)
-		return wrong(r, "%s: '%s': expected a size that is a multiple of 4 KiB, such as 512M or 1.5G",
-			     key, value);
-	vm->wish = wish;
-	vm->bytes = bytes;
-	return 0;
-}
-
-static int set_balloon(struct reading *r, const char *value)
-{
-	return set_wish(r, "balloon", value, CONF_WISH_BALLOON);
-}
-
-static int set_memory(struct reading *r, const char *value)
-{
-	return set_wish(r, "memory", value, CONF_WISH_MEMORY);
-}
-
-static int set_wishes(struct reading *r, const char *value)
-{
-	bool grant = !strcmp(value, "grant");
-
-	if (!grant && strcmp(value, "report"))
-		return wrong(r, "wishes: '%s': expected grant or report",
-			     value);
-	r->conf->vms[r->vm].grant = grant;
-	return 0;
-}
-
-/* Keys of one group exclude each other in one section of one file. */
-static const struct key {
-	enum section section;
-	const char *name;
-	unsigned int group;
-	int (*set)(struct reading *r, const char *value);
-} keys[] = {
-	{ SECTION_MANAGER, "backend", 0, set_backend },
-	{ SECTION_MANAGER, "vm_group", 1, set_vm_group },
-	{ SECTION_MANAGER, "control_group", 2, set_control_group },
-	{ SECTION_VM, "balloon", 3, set_balloon },
-	{ SECTION_VM, "memory", 3, set_memory },
-	{ SECTION_VM, "wishes", 4, set_wishes },
-};
-
-static const char *const section_keys[] = {
-	[SECTION_NONE] = "[manager] or [vm NAME] before the first key",
-	[SECTION_MANAGER] = "backend, vm_group or control_group",
-	[SECTION_VM] = "balloon, memory or wishes",
-};
-
-static int key_set(struct reading *r, const char *name, const char *value)
-{
-	const struct key *key;
-
-	for (key = keys; key < keys + ARRAY_SIZE(keys); key++)
-		if (key->section == r->section && !strcmp(key->name, name))
-			break;
-	if (key == keys + ARRAY_SIZE(keys))
-		return wrong(r, "unknown key '%s': expected %s", name,
-			     section_keys[r->section]);
-	if (r->given & 1u << key->group)
-		return wrong(r, "%s: expected once in a section%s", name,
-			     key->group == 3 ?
-			     ", and either balloon or memory" : "");
-	r->given |= 1u << key->group;
-	return key->set(r, value);
-}
-
 /* inih's handler. Return: 1 to go on, 0 on failure. */
 static int on_value(void *user, const char *section, const char *name,
 		    const char *value)
@@ -181,7 +60,7 @@ static int on_value(void *user, const char *section, const char *name,
 	struct reading *r = user;
 
 	(void)section;
-	return !r->failed && !key_set(r, name, value);
+	return !r->failed && !conf_key_set(r, name, value);
 }
 
 static int vm_find_or_add(struct reading *r, const char *name)
@@ -196,41 +75,84 @@ static int vm_find_or_add(struct reading *r, const char *name)
 	if (i == conf->nr_vms) {
 		vms = reallocarray(conf->vms, i + 1, sizeof(*vms));
 		if (!vms)
-			return wrong(r, "out of memory");
+			return conf_wrong(r, "out of memory");
 		conf->vms = vms;
 		vms[i] = (struct conf_vm){
 			.wish = CONF_WISH_NONE,
 			.grant = true,
+			.place = { conf->nr_files - 1, r->line },
 		};
 		snprintf(vms[i].name, sizeof(vms[i].name), "%s", name);
 		conf->nr_vms++;
 	}
-	r->vm = i;
+	r->item = i;
 	return 0;
 }
 
-static int section_begin(struct reading *r, char *name)
+static int class_find_or_add(struct reading *r, const char *name)
 {
-	char *end = strchr(name, ']');
+	struct conf *conf = r->conf;
+	struct conf_class *classes;
+	size_t i;
+
+	for (i = 0; i < conf->nr_classes; i++)
+		if (!strcmp(conf->classes[i].name, name))
+			break;
+	if (i == conf->nr_classes) {
+		classes = reallocarray(conf->classes, i + 1, sizeof(*classes));
+		if (!classes)
+			return conf_wrong(r, "out of memory");
+		conf->classes = classes;
+		classes[i] = (struct conf_class){
+			.place = { conf->nr_files - 1, r->line },
+		};
+		snprintf(classes[i].name, sizeof(classes[i].name), "%s", name);
+		conf->nr_classes++;
+	}
+	r->item = i;
+	return 0;
+}
+
+static const struct {
+	const char *word;
+	enum conf_section section;
+	/* it has a name, which this looks for; or NULL */
+	int (*find_or_add)(struct reading *r, const char *name);
+} sections[] = {
+	{ "manager", CONF_SECTION_MANAGER, NULL },
+	{ "host", CONF_SECTION_HOST, NULL },
+	{ "class", CONF_SECTION_CLASS, class_find_or_add },
+	{ "vm", CONF_SECTION_VM, vm_find_or_add },
+};
+
+/* @text: what stands between the brackets, and what follows them. */
+static int section_begin(struct reading *r, char *text)
+{
+	char *end = strchr(text, ']'), *name;
+	size_t i, len;
 
 	if (!end)
-		return wrong(r, "expected ']' at the end of a section's name");
+		return conf_wrong(r, "expected ']' at the end of a section's name");
 	*end = '\0';
 	r->given = 0;
-	r->section = SECTION_NONE;
-	if (!strcmp(name, "manager")) {
-		r->section = SECTION_MANAGER;
+	r->section = CONF_SECTION_NONE;
+	len = strcspn(text, " \t");
+	name = text + len + strspn(text + len, " \t");
+	for (i = 0; i < ARRAY_SIZE(sections); i++)
+		if (strlen(sections[i].word) == len &&
+		    !strncmp(sections[i].word, text, len) &&
+		    !sections[i].find_or_add == !text[len])
+			break;
+	if (i == ARRAY_SIZE(sections))
+		return conf_wrong(r, "unknown section [%s]: expected [manager], [host], [class NAME] or [vm NAME]",
+				  text);
+	r->section = sections[i].section;
+	if (!sections[i].find_or_add)
 		return 0;
-	}
-	if (strncmp(name, "vm ", 3))
-		return wrong(r, "unknown section [%s]: expected [manager] or [vm NAME]",
-			     name);
-	name += 3 + strspn(name + 3, " \t");
 	if (!interface_name_valid(name))
-		return wrong(r, "[vm %s]: expected a name of 1 to %d characters A-Z a-z 0-9 . _ - that does not start with a dot",
-			     name, INTERFACE_NAME_MAX);
-	r->section = SECTION_VM;
-	return vm_find_or_add(r, name);
+		return conf_wrong(r, "[%s]: expected a name of 1 to %d characters A-Z a-z 0-9 . _ - that does not start with a dot",
+				  text, INTERFACE_NAME_MAX);
+	return sections[i].find_or_add(r, name);
 }
 
 /* inih's reader: as fgets(), and it looks for sections and long lines. */
@@ -246,7 +168,7 @@ static char *read_line(char *buf, int size, void *stream)
 	r->line++;
 	len = strlen(buf);
 	if (len == (size_t)size - 1 && buf[len - 1] != '\n') {
-		wrong(r, "line too long: expected at most %d characters",
+		conf_wrong(r, "line too long: expected at most %d characters",
 		      size - 2);
 		return NULL;
 	}
@@ -262,6 +184,22 @@ static char *read_line(char *buf, int size, void *stream)
 	return buf;
 }
 
+static int file_note(struct reading *r, const char *path)
+{
+	struct conf *conf = r->conf;
+	char **files = reallocarray(conf->files, conf->nr_files + 1,
+				    sizeof(*files));
+
+	if (!files)
+		return conf_wrong(r, "out of memory");
+	conf->files = files;
+	files[conf->nr_files] = strdup(path);
+	if (!files[conf->nr_files])
+		return conf_wrong(r, "out of memory");
+	conf->nr_files++;
+	return 0;
+}
+
 static int file_load(const char *path, struct conf *conf,
 		     struct conf_error *error)
 {
@@ -269,20 +207,22 @@ static int file_load(const char *path, struct conf *conf,
 	int line;
 
 	snprintf(error->file, sizeof(error->file), "%s", path);
+	if (file_note(&r, path))
+		return -EINVAL;
 	r.file = fopen(path, "re");
 	if (!r.file) {
 		line = -errno;
-		wrong(&r, "cannot read: %s", strerror(errno));
+		conf_wrong(&r, "cannot read: %s", strerror(errno));
 		return line;
 	}
 	line = ini_parse_stream(read_line, &r, on_value, &r);
 	if (ferror(r.file))
-		wrong(&r, "cannot read: %s", strerror(EIO));
+		conf_wrong(&r, "cannot read: %s", strerror(EIO));
 	fclose(r.file);
 	/* inih's own complaint: it knows the line, and there is one reason. */
 	if (line && !r.failed) {
 		r.line = line;
-		wrong(&r, "expected [section], key = value or # comment");
+		conf_wrong(&r, "expected [section], key = value or # comment");
 	}
 	return r.failed ? -EINVAL : 0;
 }
@@ -327,6 +267,70 @@ static int drop_ins_load(const char *path, struct conf *conf,
 	return rc;
 }
 
+static const struct conf_class *class_find(const struct conf *conf,
+					   const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nr_classes; i++)
+		if (!strcmp(conf->classes[i].name, name))
+			return &conf->classes[i];
+	return NULL;
+}
+
+static int wrong_at(const struct conf *conf, struct conf_place place,
+		    const char *section, const char *name, const char *text,
+		    struct conf_error *error)
+{
+	snprintf(error->file, sizeof(error->file), "%s",
+		 conf->files[place.file]);
+	error->line = place.line;
+	snprintf(error->text, sizeof(error->text), "[%s %s]: %s", section, name,
+		 text);
+	return -EINVAL;
+}
+
+static int vm_resolve(const struct conf *conf, struct conf_vm *vm,
+		      struct conf_error *error)
+{
+	const struct conf_class *class;
+	struct fault fault;
+
+	class = class_find(conf, vm->class[0] ? vm->class :
+			   CONF_CLASS_DEFAULT);
+	if (vm->class[0] && !class) {
+		fault_set(&fault, 0, "class: there is no [class %s]",
+			  vm->class);
+		return wrong_at(conf, vm->class_place, "vm", vm->name,
+				fault.text, error);
+	}
+	if (class)
+		policy_inherit(&vm->policy, &class->policy);
+	if (policy_check(&vm->policy, &fault))
+		return wrong_at(conf, vm->place, "vm", vm->name, fault.text,
+				error);
+	return 0;
+}
+
+/* What can only be seen when everything was read. */
+static int resolve(struct conf *conf, struct conf_error *error)
+{
+	const struct conf_class *class;
+	struct fault fault;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < conf->nr_classes; i++) {
+		class = &conf->classes[i];
+		if (policy_check(&class->policy, &fault))
+			return wrong_at(conf, class->place, "class",
+					class->name, fault.text, error);
+	}
+	for (i = 0; i < conf->nr_vms && !rc; i++)
+		rc = vm_resolve(conf, &conf->vms[i], error);
+	return rc;
+}
+
 /* A link to nowhere is there: somebody wanted a file. */
 static bool is_missing(const char *path)
 {
@@ -350,7 +354,10 @@ int conf_load(const char *path, bool required, struct conf *ret_conf,
 	      struct conf_error *ret_error)
 {
 	struct conf_error error = { .line = 0 };
-	struct conf conf = { 0 };
+	struct conf conf = {
+		.host.manage = CONF_MANAGE_DRY_RUN,
+		.host.period_ms = PERIOD_MS,
+	};
 	int rc = 0;
 
 	conf.found = required || !is_missing(path);
@@ -358,6 +365,8 @@ int conf_load(const char *path, bool required, struct conf *ret_conf,
 		rc = file_load(path, &conf, &error);
 	if (!rc)
 		rc = drop_ins_load(path, &conf, &error);
+	if (!rc)
+		rc = resolve(&conf, &error);
 	if (rc) {
 		conf_deinit(&conf);
 		*ret_error = error;
@@ -373,9 +382,51 @@ int conf_load(const char *path, bool required, struct conf *ret_conf,
  */
 void conf_deinit(struct conf *conf)
 {
+	size_t i;
+
 	free(conf->backend);
 	free(conf->vm_group);
 	free(conf->control_group);
+	free(conf->classes);
 	free(conf->vms);
+	for (i = 0; i < conf->nr_files; i++)
+		free(conf->files[i]);
+	free(conf->files);
 	*conf = (struct conf){ 0 };
+}
+
+/**
+ * conf_vm_find - look for a VM's section
+ * @conf:	a configuration
+ * @name:	of the VM
+ *
+ * Return: the section, or NULL.
+ */
+const struct conf_vm *conf_vm_find(const struct conf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nr_vms; i++)
+		if (!strcmp(conf->vms[i].name, name))
+			return &conf->vms[i];
+	return NULL;
+}
+
+/**
+ * conf_policy - what is intended for a VM
+ * @conf:	a configuration
+ * @vm:		its name; need not be configured
+ *
+ * Return: the policy, which may say nothing.
+ */
+const struct policy *conf_policy(const struct conf *conf, const char *vm)
+{
+	static const struct policy none;
+	const struct conf_vm *section = conf_vm_find(conf, vm);
+	const struct conf_class *class;
+
+	if (section)
+		return &section->policy;
+	class = class_find(conf, CONF_CLASS_DEFAULT);
+	return class ? &class->policy : &none;
 }

@@ -6,6 +6,7 @@
 #define BALLONET_CONF_H
 
 #include "interface.h"
+#include "policy.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -21,19 +22,77 @@ enum conf_wish {
 	CONF_WISH_MEMORY,
 };
 
+/* What the manager does about memory. */
+enum conf_manage {
+	CONF_MANAGE_OFF,
+	/* plans and says what it would do */
+	CONF_MANAGE_DRY_RUN,
+	CONF_MANAGE_ON,
+	CONF_NR_MANAGES,
+};
+
+extern const char *const conf_manage_names[CONF_NR_MANAGES];
+
+/**
+ * struct conf_host - [host]
+ * @manage:	whether targets are set
+ * @budget:	what all VMs may occupy; 0: what there is
+ * @reserve:	what is to stay free; 0: by the size of the host
+ * @period_ms:	how often everything is looked at
+ */
+struct conf_host {
+	enum conf_manage manage;
+	uint64_t budget;
+	uint64_t reserve;
+	uint32_t period_ms;
+};
+
+/**
+ * struct conf_place - where something was written
+ * @file:	number of the file, of conf.files
+ * @line:	from 1
+ */
+struct conf_place {
+	size_t file;
+	int line;
+};
+
+/**
+ * struct conf_class - [class NAME]
+ * @name:	of the class
+ * @policy:	what its VMs inherit
+ * @place:	of its last line
+ */
+struct conf_class {
+	char name[INTERFACE_NAME_MAX + 1];
+	struct policy policy;
+	struct conf_place place;
+};
+
 /**
  * struct conf_vm - [vm NAME]
  * @name:	of the VM
  * @wish:	what @bytes mean
  * @bytes:	a multiple of 4096
  * @grant:	the guest's own wishes are granted
+ * @class:	whose policy it inherits; empty: that of "default"
+ * @class_place: where that was said
+ * @policy:	what is intended for it, with what it has inherited
+ * @place:	of the last line of @policy
  */
 struct conf_vm {
 	char name[INTERFACE_NAME_MAX + 1];
 	enum conf_wish wish;
 	uint64_t bytes;
 	bool grant;
+	char class[INTERFACE_NAME_MAX + 1];
+	struct conf_place class_place;
+	struct policy policy;
+	struct conf_place place;
 };
+
+/* The class of all VMs that name no other. */
+#define CONF_CLASS_DEFAULT	"default"
 
 /**
  * struct conf - all of it
@@ -41,16 +100,26 @@ struct conf_vm {
  * @backend:	path of vhost-user-balloon, or NULL
  * @vm_group:	group of the VMs' sockets, or NULL
  * @control_group: group of the control socket, or NULL
+ * @host:	about the host
+ * @classes:	in the order of the files
+ * @nr_classes:	elements of @classes
  * @vms:	in the order of the files
  * @nr_vms:	elements of @vms
+ * @files:	what was read, in this order
+ * @nr_files:	elements of @files
  */
 struct conf {
 	bool found;
 	char *backend;
 	char *vm_group;
 	char *control_group;
+	struct conf_host host;
+	struct conf_class *classes;
+	size_t nr_classes;
 	struct conf_vm *vms;
 	size_t nr_vms;
+	char **files;
+	size_t nr_files;
 };
 
 /**
@@ -68,5 +137,7 @@ struct conf_error {
 int conf_load(const char *path, bool required, struct conf *ret_conf,
 	      struct conf_error *ret_error);
 void conf_deinit(struct conf *conf);
+const struct conf_vm *conf_vm_find(const struct conf *conf, const char *name);
+const struct policy *conf_policy(const struct conf *conf, const char *vm);
 
 #endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy.h"
+#include "plan_math.h"
+#include "size.h"
+
+#include <errno.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Members of struct policy besides the two sizes, by their bits. */
+static const struct {
+	uint32_t bit;
+	size_t offset;
+} numbers[] = {
+	{ POLICY_SHARES, offsetof(struct policy, shares) },
+	{ POLICY_CAP, offsetof(struct policy, cap) },
+	{ POLICY_CAP_SWAPLESS, offsetof(struct policy, cap_swapless) },
+	{ POLICY_TOLERANCE, offsetof(struct policy, tolerance) },
+};
+
+/**
+ * policy_inherit - take what was not said from somewhere else
+ * @policy:	of a VM
+ * @from:	of its class
+ */
+void policy_inherit(struct policy *policy, const struct policy *from)
+{
+	uint32_t missing = from->given & ~policy->given;
+	size_t i;
+
+	if (missing & POLICY_MIN)
+		policy->min = from->min;
+	if (missing & POLICY_MAX)
+		policy->max = from->max;
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (missing & numbers[i].bit)
+			*(uint32_t *)((char *)policy + numbers[i].offset) =
+				*(const uint32_t *)((const char *)from +
+						    numbers[i].offset);
+	policy->given |= missing;
+}
+
+/**
+ * policy_check - do the settings contradict each other?
+ * @policy:	with what was inherited
+ * @ret_fault:	which do
+ *
+ * Return: 0 or -EINVAL.
+ */
+int policy_check(const struct policy *policy, struct fault *ret_fault)
+{
+	char text[2][SIZE_TEXT_MAX];
+
+	if (policy->given & POLICY_MIN && policy->given & POLICY_MAX &&
+	    policy->min > policy->max)
+		return fault_set(ret_fault, -EINVAL,
+				 "min: %s is more than max, which is %s",
+				 size_format(policy->min, text[0]),
+				 size_format(policy->max, text[1]));
+	return 0;
+}
+
+/**
+ * policy_is_managed - may the manager move the balloon?
+ * @policy:	of a VM
+ *
+ * Return: true unless it has 0 shares.
+ */
+bool policy_is_managed(const struct policy *policy)
+{
+	return !(policy->given & POLICY_SHARES) || policy->shares;
+}
+
+/**
+ * policy_limits - the planner's limits
+ * @policy:	of a VM
+ * @memory:	its RAM
+ * @ret_limits:	filled
+ *
+ * Without a minimum the cap holds however short the host is: nobody has said
+ * that the VM can do with less.
+ */
+void policy_limits(const struct policy *policy, uint64_t memory,
+		   struct plan_limits *ret_limits)
+{
+	uint32_t cap = policy->given & POLICY_CAP ? policy->cap :
+		PLAN_CAP_DEFAULT;
+
+	*ret_limits = (struct plan_limits){
+		.min = policy->given & POLICY_MIN ? policy->min :
+			sub_sat(memory, percent(memory, cap)),
+		.max = policy->given & POLICY_MAX ? policy->max : 0,
+		.shares = policy->given & POLICY_SHARES ? policy->shares : 0,
+		.cap = cap,
+		.cap_swapless = policy->given & POLICY_CAP_SWAPLESS ?
+			policy->cap_swapless : min_u64(cap, PLAN_CAP_SWAPLESS),
+		.tolerance = policy->given & POLICY_TOLERANCE ?
+			policy->tolerance : 0,
+	};
+}
+
+/**
+ * policy_budget - make a host look as small as the VMs' budget
+ * @host:	the snapshot; total and available are changed
+ * @budget:	what all VMs together may occupy, with what is to stay free; 0:
+ *		there is none
+ * @occupied:	what they occupy
+ *
+ * What the machine itself has available still counts, in the measure of the
+ * smaller host: the levels of the planner are multiples of min_free, so that a
+ * machine that is short is as short with a budget.
+ */
+void policy_budget(struct plan_host *host, uint64_t budget, uint64_t occupied)
+{
+	uint64_t real = host->min_free ? host->min_free :
+		plan_min_free(host->total);
+	uint64_t small = host->min_free ? host->min_free :
+		plan_min_free(budget);
+
+	if (!budget || budget >= host->total)
+		return;
+	host->total = budget;
+	if (real)
+		host->available = mul_div(host->available, small, real);
+	host->available = min_u64(host->available, sub_sat(budget, occupied));
+}

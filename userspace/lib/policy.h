@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an operator intends for a VM, as far as it was said, and what the
+ * planner makes of it. Pure: values in, values out.
+ */
+#ifndef BALLONET_POLICY_H
+#define BALLONET_POLICY_H
+
+#include "fault.h"
+#include "plan.h"
+
+/* struct policy.given */
+#define POLICY_MIN		(1U << 0)
+#define POLICY_MAX		(1U << 1)
+#define POLICY_SHARES		(1U << 2)
+#define POLICY_CAP		(1U << 3)
+#define POLICY_CAP_SWAPLESS	(1U << 4)
+#define POLICY_TOLERANCE	(1U << 5)
+
+/**
+ * struct policy - settings of a VM or of a class; all zero says nothing
+ * @given:	which of the others count, POLICY_ bits
+ * @min:	never leave it less
+ * @max:	never leave it more
+ * @shares:	its weight, or 0: it is not managed
+ * @cap:	most of its memory that the balloon may be, in percent
+ * @cap_swapless: the same for a guest without swap
+ * @tolerance:	how much of its time it may wait for memory, in permille
+ */
+struct policy {
+	uint32_t given;
+	uint64_t min;
+	uint64_t max;
+	uint32_t shares;
+	uint32_t cap;
+	uint32_t cap_swapless;
+	uint32_t tolerance;
+};
+
+void policy_inherit(struct policy *policy, const struct policy *from);
+int policy_check(const struct policy *policy, struct fault *ret_fault);
+bool policy_is_managed(const struct policy *policy);
+void policy_limits(const struct policy *policy, uint64_t memory,
+		   struct plan_limits *ret_limits);
+void policy_budget(struct plan_host *host, uint64_t budget, uint64_t occupied);
+
+#endif
