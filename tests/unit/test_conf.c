@@ -159,7 +159,7 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		{ "[vm a]\nballoon = 1M\nballoon = 2M\n", 3, "once" },
 		{ "[vm a]\nballoon = 1M\nmemory = 2M\n", 3, "either" },
 		{ "[vm a]\nballoon = 1M\n  memory = 2M\n", 3, "once" },
-		{ "balloon = 1M\n", 1, "[manager] or [vm NAME]" },
+		{ "balloon = 1M\n", 1, "[class NAME] or [vm NAME]" },
 		{ "\n[policy]\n", 2, "unknown section [policy]" },
 		{ "[host x]\n", 1, "unknown section [host x]" },
 		{ "[class]\n", 1, "unknown section [class]" },
