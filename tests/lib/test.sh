@@ -23,16 +23,18 @@ BIN=${BALLONET_BIN:-$TOP/build/bin}
 # Short, because a socket's path is.
 WORK=$(mktemp -d /tmp/bn.XXXXXX)
 
-test_failed=		# a check of this test failed
+test_failed=		# why this test failed: the first check that did
 test_skipped=		# why this test was skipped
+test_running=		# its name, as long as it does
 tests_run=0
 tests_failed=0
 at_exit=()		# commands for the end of the script
+exec {tap}>&1
 
 # fail MESSAGE... - this test has failed
 fail() {
 	echo "$*" >&2
-	test_failed=yes
+	test_failed=${test_failed:-${*:-a check failed}}
 	return 1
 }
 
@@ -86,14 +88,18 @@ background() {
 run_test() {
 	local name=$1 status
 	shift
-	test_failed='' test_skipped=''
+	test_failed='' test_skipped='' test_running=$name
 	"$@" >"$WORK/test.out" 2>&1
 	status=$?
+	test_running=
 	tests_run=$((tests_run + 1))
 	if [ -n "$test_failed" ] ||
 		{ [ $status -ne 0 ] && [ -z "$test_skipped" ]; }; then
 		tests_failed=$((tests_failed + 1))
 		echo "not ok $tests_run - $name"
+		# A check in a shell of its own can only print.
+		: "${test_failed:=$(tail -n 1 "$WORK/test.out")}"
+		echo "# ${test_failed//$'\n'/ }"
 		sed 's/^/# /' "$WORK/test.out"
 	elif [ -n "$test_skipped" ]; then
 		echo "ok $tests_run - $name # SKIP $test_skipped"
@@ -123,6 +129,13 @@ run_tests() {
 finish() {
 	local i keep
 
+	# A test that ends the script has its output redirected still.
+	exec >&"$tap"
+	if [ -n "$test_running" ]; then
+		tests_failed=$((tests_failed + 1))
+		sed 's/^/# /' "$WORK/test.out"
+		echo "# ended in: $test_running"
+	fi
 	guests_cleanup
 	for ((i = ${#at_exit[@]} - 1; i >= 0; i--)); do
 		eval "${at_exit[i]}" 2>/dev/null

@@ -30,14 +30,16 @@ static void arrays(int q, uint64_t frame, uint64_t left, bool nowait)
 		for (i = 0; i < n; i++)
 			pfn[i] = frame + left - 1 - i;
 		d.len = n * 4;
-		offer(q, &d, 1);
+		put(q, &d, 1);
 		left -= n;
 		if (++in_ring == num && left) {
+			show(q);
 			do_kick(q);
 			wait_ring(q);
 			in_ring = 0;
 		}
 	}
+	show(q);
 	do_kick(q);
 	if (!nowait)
 		wait_ring(q);

@@ -82,6 +82,8 @@ extern const struct command ring_commands[];
 int queue_of(uint64_t feature);
 void start(void);
 void stop(void);
+void put(int q, const struct desc *d, unsigned int nr);
+void show(int q);
 void offer(int q, const struct desc *d, unsigned int nr);
 void do_kick(int q);
 void wait_ring(int q);
