@@ -112,7 +112,7 @@ $(LIBBALLONET): $(call obj,$(LIB_SRC))
 	@$(AR) rcs $@ $^
 
 us_link = @mkdir -p $(@D); echo "  LD      $@"; \
-	$(CC) $(US_LDFLAGS) -o $@.tmp $(filter %.o %.a,$^) $(call libs,$(1)) && \
+	$(CC) $(US_LDFLAGS) -o $@.tmp $(filter %.o,$^) $(filter %.a,$^) $(call libs,$(1)) && \
 	mv $@.tmp $@
 
 $(U)/bin/vhost-user-balloon: $(call obj,$(BACKEND_SRC)) $(LIBBALLONET)
@@ -128,6 +128,10 @@ $(U)/bin/ballonet-psi: $(call obj,$(PSI_SRC))
 $(U)/obj/tests/unit/test_driver.o: US_CPPFLAGS := -Itests/unit/shim $(US_CPPFLAGS)
 $(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
 	$(call us_link,$(UNIT_PKGS))
+# What of the manager can be tested alone.
+$(U)/unit/test_host: $(call obj,$(addprefix $(US)/daemon/,host.c log.c psi.c \
+	watch.c))
+$(U)/unit/test_host: UNIT_PKGS += libuv
 # Deliberately without the library: a second reading of the standards.
 $(HOST_BIN): $(U)/tests/%: $(U)/obj/tests/host/%.o
 	$(call us_link,)

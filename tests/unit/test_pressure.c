@@ -192,6 +192,42 @@ static void extreme_readings_do_not_overflow(void **state)
 			}
 }
 
+static void the_last_second_is_seen_however_often_one_looks(void **state)
+{
+	struct pressure_window window = { 0 };
+	uint64_t now;
+
+	(void)state;
+	assert_int_equal(pressure_last_second(&window, 10 * S, 0), 0);
+	/* 60 ms are lost within 10 ms, which is no second of that. */
+	assert_int_equal(pressure_last_second(&window, 10 * S + 10000, 60000),
+			 0);
+	for (now = 10 * S + 200000; now < 20 * S; now += 10000)
+		assert_in_range(pressure_last_second(&window, now, 60000), 0,
+				300);
+	assert_int_equal(pressure_last_second(&window, 20 * S, 60000), 0);
+	assert_int_equal(pressure_last_second(&window, 21 * S, 160000), 100);
+	assert_int_equal(pressure_last_second(&window, 22 * S, 2 * S), 1000);
+}
+
+static void a_window_survives_clock_jumps_and_resets(void **state)
+{
+	static const uint64_t values[] = { 0, 1, 5 * S, INT64_MAX,
+		(uint64_t)INT64_MAX + 1, PROCFILE_UNKNOWN };
+	struct pressure_window window = { 0 };
+	unsigned int i;
+
+	(void)state;
+	srandom(1);
+	for (i = 0; i < 100000; i++)
+		assert_in_range(pressure_last_second(&window,
+			values[random() % ARRAY_SIZE(values)],
+			values[random() % ARRAY_SIZE(values)]), 0, 1000);
+	pressure_last_second(&window, 100 * S, 7 * S);
+	assert_int_equal(pressure_last_second(&window, 101 * S, 6 * S), 0);
+	assert_int_equal(pressure_last_second(&window, 102 * S, 6500000), 500);
+}
+
 static void a_trigger_is_written_with_its_nul(void **state)
 {
 	struct fault fault;
@@ -270,6 +306,9 @@ int main(void)
 		cmocka_unit_test(lost_time_becomes_permille),
 		cmocka_unit_test(clock_jumps_and_resets_give_no_rate),
 		cmocka_unit_test(extreme_readings_do_not_overflow),
+		cmocka_unit_test(
+			the_last_second_is_seen_however_often_one_looks),
+		cmocka_unit_test(a_window_survives_clock_jumps_and_resets),
 		cmocka_unit_test_setup_teardown(
 			a_trigger_is_written_with_its_nul, tree_make,
 			tree_remove),

@@ -8,6 +8,7 @@
 
 #include "plan.h"
 
+#include <jansson.h>
 #include <uv.h>
 
 struct host;
@@ -18,9 +19,29 @@ struct host;
  */
 typedef void (*host_wake)(void *userdata);
 
-int host_create(uv_loop_t *loop, host_wake wake, void *userdata,
-		struct host **ret_host);
+/**
+ * struct host_options - what the operator has decided about the host
+ * @root:	where its proc and sys are: "" for this machine's, else a
+ *		directory with files that look so, for tests
+ * @budget:	what VMs and free memory may have together; 0: all there is
+ * @min_free:	to keep free; 0: what plan_min_free() says, and at least twice
+ *		what the kernel keeps
+ */
+struct host_options {
+	const char *root;
+	uint64_t budget;
+	uint64_t min_free;
+};
+
+int host_create(uv_loop_t *loop, const struct host_options *options,
+		host_wake wake, void *userdata, struct host **ret_host);
 void host_destroy(struct host **host);
-int host_snapshot(struct host *host, struct plan_host *ret_snapshot);
+void host_limit(struct host *host, uint64_t budget, uint64_t min_free);
+int host_snapshot(struct host *host, uint64_t occupied,
+		  struct plan_host *ret_snapshot);
+int host_proc(const struct host *host);
+int host_sys(const struct host *host);
+int host_cgroup(const struct host *host);
+json_t *host_pack(struct host *host);
 
 #endif

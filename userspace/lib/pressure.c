@@ -14,6 +14,8 @@
 
 #define FULL_SHARE	10000
 
+#define SECOND_US	1000000
+
 const char *const pressure_kind_names[PRESSURE_NR_KINDS] = {
 	[PRESSURE_SOME] = "some",
 	[PRESSURE_FULL] = "full",
@@ -136,6 +138,64 @@ bool pressure_permille(struct rate *rate, uint64_t now_us, uint64_t total_us,
 		return false;
 	*ret_permille = per_s >= 1000000 ? 1000 : (uint32_t)(per_s / 1000);
 	return true;
+}
+
+/*
+ * The newest reading that is a second old, or else the oldest that is kept:
+ * they may come at any time, so the span is a second and a bit.
+ */
+static const struct rate *window_begin(const struct pressure_window *window,
+				       uint64_t now_us)
+{
+	const struct rate *reading = NULL;
+	uint64_t i, kept = window->nr < PRESSURE_READINGS ? window->nr :
+		PRESSURE_READINGS;
+
+	for (i = 1; i <= kept; i++) {
+		reading = &window->readings[(window->nr - i) %
+					    PRESSURE_READINGS];
+		if (now_us - reading->when_us >= SECOND_US)
+			break;
+	}
+	return reading;
+}
+
+/**
+ * pressure_last_second - how much of the last second was lost
+ * @window:	what was read before
+ * @now_us:	CLOCK_MONOTONIC
+ * @total_us:	pressure_line.total_us; unknown begins anew
+ *
+ * However often it is asked, unlike pressure_permille(): a moment of waiting
+ * is not all of a short time.
+ *
+ * Return: 0 to 1000; 0 if there is nothing to compare.
+ */
+uint32_t pressure_last_second(struct pressure_window *window, uint64_t now_us,
+			      uint64_t total_us)
+{
+	const struct rate *begin, *last = NULL;
+	uint32_t permille = 0;
+	struct rate rate;
+
+	if (window->nr)
+		last = &window->readings[(window->nr - 1) % PRESSURE_READINGS];
+	if (total_us > INT64_MAX ||
+	    (last && (now_us < last->when_us || total_us < last->value))) {
+		*window = (struct pressure_window){ 0 };
+		last = NULL;
+	}
+	if (total_us > INT64_MAX)
+		return 0;
+	begin = window_begin(window, now_us);
+	if (begin && now_us - begin->when_us >= PRESSURE_SPACING_US) {
+		rate = *begin;
+		(void)pressure_permille(&rate, now_us, total_us, &permille);
+	}
+	if (!last || now_us - last->when_us >= PRESSURE_SPACING_US)
+		window->readings[window->nr++ % PRESSURE_READINGS] =
+			(struct rate){ .when_us = now_us, .value = total_us };
+	return permille;
 }
 
 static int trigger_write(int fd, const char *text, size_t len,

@@ -53,10 +53,26 @@ struct pressure {
 	struct pressure_line line[PRESSURE_NR_KINDS];
 };
 
+/* Readings that a window remembers, and how far apart they are at least. */
+#define PRESSURE_READINGS	16
+#define PRESSURE_SPACING_US	100000
+
+/**
+ * struct pressure_window - time lost in the last second; all zero at first
+ * @readings:	of pressure_line.total_us, a ring
+ * @nr:		how many were ever kept
+ */
+struct pressure_window {
+	struct rate readings[PRESSURE_READINGS];
+	uint64_t nr;
+};
+
 int pressure_parse(const char *text, struct pressure *ret_pressure);
 int pressure_read(int dir_fd, const char *path, struct pressure *ret_pressure);
 bool pressure_permille(struct rate *rate, uint64_t now_us, uint64_t total_us,
 		       uint32_t *ret_permille);
+uint32_t pressure_last_second(struct pressure_window *window, uint64_t now_us,
+			      uint64_t total_us);
 int pressure_trigger_open(int dir_fd, const char *path,
 			  enum pressure_kind kind, uint32_t stall_us,
 			  uint32_t window_us, int *ret_fd,
