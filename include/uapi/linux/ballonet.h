@@ -40,6 +40,8 @@
  *	host ───── deflate request answered ───────────► guest
  *	any ────── device reset ───────────────────────► guest
  *
+ * Blocks on standby are besides: see "Standby" below.
+ *
  * The device changes a frame's contents only while the frame is in flight or
  * with the host; after a reset or a stopped ring it changes none until it
  * has been asked again. The driver touches a frame only while it is the
@@ -69,6 +71,12 @@
 #define BALLONET_F_EVENTS	51
 
 /*
+ * The driver keeps blocks at hand that the device takes by itself; see
+ * "Standby" below. Has no effect without BALLONET_F_RANGES.
+ */
+#define BALLONET_F_STANDBY	52
+
+/*
  * Guest to host: requests (BALLONET_F_RANGES)
  */
 
@@ -86,10 +94,15 @@ struct ballonet_range {
 #define BALLONET_REQ_INFLATE	1
 /* The frames of this request come back to the guest. deflateq only. */
 #define BALLONET_REQ_DEFLATE	2
+/*
+ * The frames of this request, one range, are the standby table. They stay the
+ * guest's: frames_done is 0. inflateq only, with BALLONET_F_STANDBY only.
+ */
+#define BALLONET_REQ_STANDBY	3
 
 /**
  * struct ballonet_request - give frames to the host or take them back
- * @type:	BALLONET_REQ_INFLATE or BALLONET_REQ_DEFLATE
+ * @type:	a BALLONET_REQ_ number
  * @reserved:	zero
  * @nr_ranges:	elements of @ranges, 1 to ballonet_config.max_ranges
  * @id:		chosen by the driver, returned in the response
@@ -111,7 +124,7 @@ struct ballonet_request {
  * Host to guest: responses (BALLONET_F_RANGES)
  */
 
-/* Done for every frame. Answers both types. */
+/* Done for every frame. Answers all types. */
 #define BALLONET_RESP_OK	0
 /* Malformed: length, type, reserved field, or no range. Nothing was done. */
 #define BALLONET_RESP_INVALID	1
@@ -138,10 +151,10 @@ struct ballonet_request {
  *		order of the request: all of them with BALLONET_RESP_OK, some
  *		with BALLONET_RESP_IO, none otherwise. A driver that keeps
  *		blocks may leave the rest of a block with the host, and later
- *		deflate all of it
+ *		deflate all of it. 0 for BALLONET_REQ_STANDBY
  * @bytes_freed: what the host really got, measured, not assumed: 0 where a
  *		frame was never touched or is part of a larger page that is
- *		still in use; 0 for BALLONET_REQ_DEFLATE
+ *		still in use; 0 but for BALLONET_REQ_INFLATE
  *
  * The driver checks the used length first: a response that is shorter than
  * this structure is a broken device, and the frames stay in flight until the
@@ -154,6 +167,97 @@ struct ballonet_response {
 	__le64 frames_done;
 	__le64 bytes_freed;
 };
+
+/*
+ * Standby (BALLONET_F_STANDBY)
+ *
+ * Blocks that the guest does without for now, in a table in the guest's memory
+ * that both sides work on with atomic instructions: no message, no
+ * notification. The device takes an offered block when the host needs it,
+ * whether the guest runs or not. The guest has an offered or a taken block back
+ * with one instruction, whether the host answers or not. The blocks are not in
+ * the balloon: num_pages and actual do not count them.
+ *
+ * Table
+ * -----
+ * An array of __le64 entries, as many as have room in the frames of a
+ * BALLONET_REQ_STANDBY: 1 to BALLONET_STANDBY_MAX_FRAMES of them, consecutive,
+ * wholly within guest RAM. The device answers OK, INVALID (also for more than
+ * one range), RANGE or LIMIT. The table is in force from then on until
+ * inflateq stops or another one takes its place; the same one again changes
+ * nothing. A device may lose a table without a reset, as when a VM that was
+ * stopped goes on, perhaps on another host. So it announces a configuration
+ * change when inflateq starts, and the driver tells the table once more after
+ * every configuration change.
+ *
+ * An entry is the number of a frame, a multiple of BALLONET_STANDBY_FRAMES, the
+ * first of that many; its lower bits are the entry's state:
+ *
+ *	EMPTY	no block; the frame is zero
+ *	OFFERED	the guest does not touch the block; the device may take it
+ *	TAKING	nobody's: the device is about to discard, or just does so
+ *	TAKEN	discarded. The guest does not touch it, the device neither
+ *
+ * Who changes what
+ * ----------------
+ *	from	to	by	how
+ *	EMPTY	OFFERED	guest	store, release: after its last access to the
+ *				block
+ *	OFFERED	EMPTY	guest	compare-and-exchange, acquire: before its first
+ *				access. The block is the guest's again
+ *	OFFERED	TAKING	device	compare-and-exchange, acquire: before it begins
+ *				to discard
+ *	TAKING	TAKEN	device	compare-and-exchange, release: after the
+ *				discard is complete, on every processor
+ *	TAKING	OFFERED	device	compare-and-exchange, release: nothing is being
+ *				discarded any more, it failed or was not begun
+ *	TAKEN	EMPTY	guest	compare-and-exchange, acquire: before its first
+ *				access. The block is the guest's again
+ *
+ * Nothing else is allowed. An exchange is of the whole entry, so that it fails
+ * when the block is another one, and it must be atomic against other
+ * processors even if this guest has but one: kernels leave that out then (on
+ * x86, the lock prefix). Whoever fails looks again, a bounded number of times.
+ *
+ * A block that comes back, from OFFERED too, has undefined contents: old ones,
+ * zeroes or both, by frame.
+ *
+ * Nobody waits for TAKING without a bound. The guest has other blocks, or goes
+ * without. A device changes an entry it made TAKING within milliseconds; a
+ * device that died meanwhile has a successor that knows the table, looks
+ * through it before it does anything else, and discards what is TAKING, or
+ * puts it back. That the work was perhaps done does no harm: the block is
+ * nobody's. If none comes, the block is the guest's with the reset.
+ *
+ * Reset: the device has stopped discarding, and forgotten the table, before
+ * it lets the reset complete or answers that inflateq is stopped. Then every
+ * block in the table is the guest's, whatever its state.
+ *
+ * Trust
+ * -----
+ * The driver remembers by itself which block is in which entry, and takes
+ * nothing from the table but the state. An entry that is not one of this
+ * block's three is a broken device: the block stays out of use until the
+ * device is reset. The device reads an entry once, checks the copy, and
+ * ignores what it does not understand; it looks at each entry once in a pass.
+ * A guest that lies about its blocks loses nothing but its own memory.
+ *
+ * The device discards whole pages of the host only: in memory of larger pages,
+ * those of which it can take all blocks. It takes none while it would refuse
+ * an inflate.
+ */
+
+/* Frames in a block: 2 MiB. */
+#define BALLONET_STANDBY_FRAMES		512
+/* Most frames of a table: blocks of 1 TiB. */
+#define BALLONET_STANDBY_MAX_FRAMES	1024
+
+/* The bits of an entry that are its state. */
+#define BALLONET_STANDBY_STATE		0x1ff
+#define BALLONET_STANDBY_EMPTY		0
+#define BALLONET_STANDBY_OFFERED	1
+#define BALLONET_STANDBY_TAKING		2
+#define BALLONET_STANDBY_TAKEN		3
 
 /*
  * Guest to host: events (BALLONET_F_EVENTS)
@@ -275,5 +379,8 @@ struct ballonet_config {
 #define BALLONET_S_REFUSAL_MS	0xf00a
 /* How often pressure made the driver give memory back, since it was bound. */
 #define BALLONET_S_RELIEFS	0xf00b
+/* In the standby table, in any state, and how much of that is TAKEN. */
+#define BALLONET_S_STANDBY	0xf00c
+#define BALLONET_S_STANDBY_TAKEN 0xf00d
 
 #endif /* _UAPI_LINUX_BALLONET_H */
