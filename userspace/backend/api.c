@@ -12,6 +12,9 @@
 /* Statistics younger than this are an answer; older ones are asked anew. */
 #define STATS_AGE_MS	1000
 
+/* Who looks less often than once an hour does not look. */
+#define SHOW_PERIOD_MAX_MS	3600000
+
 static const struct {
 	unsigned int bit;
 	const char *name;
@@ -67,17 +70,21 @@ static enum interface_state vm_state(struct backend *b, struct fault *ret_why)
 	return INTERFACE_CONNECTED;
 }
 
-static json_t *vm_pack(struct backend *b)
+/**
+ * api_vm() - the VM as the control interface has it
+ * @b:		the back-end
+ * @ret_vm:	without features, valid as long as @ret_why
+ * @ret_why:	why it is not running
+ */
+void api_vm(struct backend *b, struct interface_vm *ret_vm,
+	    struct fault *ret_why)
 {
 	struct state_events events;
-	struct interface_vm vm;
-	struct fault why;
-	json_t *json;
 
 	events_get(b, &events);
-	vm = (struct interface_vm){
+	*ret_vm = (struct interface_vm){
 		.name = b->name,
-		.state = vm_state(b, &why),
+		.state = vm_state(b, ret_why),
 		.memory = region_bytes(&b->regions),
 		.target = (uint64_t)le32toh(b->state->config.num_pages) <<
 			  FRAME_SHIFT,
@@ -87,11 +94,20 @@ static json_t *vm_pack(struct backend *b)
 			  FRAME_SHIFT,
 		.resident = region_resident(&b->regions),
 		.freed = atomic_load(&b->counters.bytes_freed),
-		.features = features(b),
-		.reason = why.text[0] ? why.text : NULL,
+		.reason = ret_why->text[0] ? ret_why->text : NULL,
 		.pressure = events.pressure ?
 			interface_event_names[events.pressure - 1] : NULL,
 	};
+}
+
+static json_t *vm_pack(struct backend *b)
+{
+	struct interface_vm vm;
+	struct fault why;
+	json_t *json;
+
+	api_vm(b, &vm, &why);
+	vm.features = features(b);
 	json = interface_vm_pack(&vm);
 	json_decref(vm.features);
 	return json;
@@ -295,6 +311,21 @@ static void grant_wishes(struct varlink_server *server, json_t *parameters,
 	(void)varlink_server_reply(server, json_object());
 }
 
+static void show_on(struct varlink_server *server, json_t *parameters,
+		    void *userdata)
+{
+	struct client *c = userdata;
+	json_int_t ms =
+		json_integer_value(json_object_get(parameters, "period_ms"));
+
+	if (ms < 0 || ms > SHOW_PERIOD_MAX_MS) {
+		(void)varlink_server_invalid(server, "period_ms");
+		return;
+	}
+	show_set_period(c->b, ms);
+	(void)varlink_server_reply(server, json_object());
+}
+
 static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 	[INTERFACE_LIST] = list,
 	[INTERFACE_STATUS] = status,
@@ -307,6 +338,7 @@ static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 static const varlink_handler backend_handlers[INTERFACE_BACKEND_NR_METHODS] = {
 	[INTERFACE_BACKEND_HANDOVER] = handover,
 	[INTERFACE_BACKEND_GRANT_WISHES] = grant_wishes,
+	[INTERFACE_BACKEND_SHOW] = show_on,
 };
 
 static const struct varlink_binding bindings[] = {

@@ -29,6 +29,7 @@
 #include "fault.h"
 #include "fdstore.h"
 #include "frames.h"
+#include "gauge.h"
 #include "interface.h"
 #include "region.h"
 #include "vhost_user.h"
@@ -322,6 +323,9 @@ struct control;
  * @lost:	the VMM is gone: there will be no successor
  * @status:	what the program exits with
  * @no_memory_ms: since when a driver is there without memory, or 0
+ * @gauge:	where the manager sees this VM, or NULL
+ * @show_period_ms: how often it looks, 0 if it does not
+ * @show_at_ms:	when there is to be something new next
  *
  * @run:	see above
  * @resumed:	@pauses became 0
@@ -380,6 +384,9 @@ struct backend {
 	bool lost;
 	int status;
 	uint64_t no_memory_ms;
+	struct gauge_page *gauge;
+	uint32_t show_period_ms;
+	uint64_t show_at_ms;
 
 	pthread_mutex_t run;
 	pthread_cond_t resumed;
@@ -498,6 +505,13 @@ bool keep_waits(const struct backend *b);
 void keep_retry(struct backend *b);
 int keep_resume(struct backend *b, const struct fdstore_fd *fds,
 		unsigned int nr, struct fault *ret_fault);
+
+/* show.c: what the manager sees without asking */
+void show_init(struct backend *b);
+void show(struct backend *b);
+void show_set_period(struct backend *b, uint32_t ms);
+int show_wait(const struct backend *b);
+void show_tick(struct backend *b);
 
 /* sandbox.c: what this process may do */
 int sandbox_drop(struct fault *ret_fault);

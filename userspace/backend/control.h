@@ -41,6 +41,8 @@ struct control {
 
 /* api.c */
 extern const struct varlink_service api_service;
+void api_vm(struct backend *b, struct interface_vm *ret_vm,
+	    struct fault *ret_why);
 uint64_t api_sample_time(struct backend *b);
 void api_stats_reply(struct client *c);
 

@@ -48,6 +48,9 @@
 #define STATE_MAGIC	UINT64_C(0x31656b2d6e6c6162)
 #define STATE_NAME	"state"
 
+/* The gauge lies behind the state, whatever becomes of that. */
+#define STATE_FILE_SIZE	(GAUGE_OFFSET + GAUGE_SIZE)
+
 /* The sockets, and two descriptors of each ring. */
 #define MAX_KEPT	(4 + 2 * NR_RINGS)
 
@@ -233,8 +236,7 @@ static int map_state(struct backend *b, int fd, struct fault *ret_fault)
 		return fault_set(ret_fault, -EINVAL,
 			"the state that was kept has %lld bytes, expected at least %zu",
 			(long long)st.st_size, STATE_FIRST_SIZE);
-	if (st.st_size < (off_t)sizeof(struct state) &&
-	    ftruncate(fd, sizeof(struct state)))
+	if (st.st_size < STATE_FILE_SIZE && ftruncate(fd, STATE_FILE_SIZE))
 		return fault_set(ret_fault, -errno,
 			"cannot extend the state: %s", strerror(errno));
 	b->state = mmap(NULL, sizeof(struct state), PROT_READ | PROT_WRITE,
@@ -243,6 +245,7 @@ static int map_state(struct backend *b, int fd, struct fault *ret_fault)
 		return fault_set(ret_fault, -errno,
 			"cannot map the state: %s", strerror(errno));
 	b->state_fd = fd;
+	show_init(b);
 	return 0;
 }
 
@@ -258,7 +261,7 @@ int keep_init(struct backend *b, struct fault *ret_fault)
 	int fd, ret;
 
 	fd = memfd_create(PROGRAM "-state", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, sizeof(struct state)))
+	if (fd < 0 || ftruncate(fd, STATE_FILE_SIZE))
 		return fault_set(ret_fault, -errno,
 			"cannot make the state: %s", strerror(errno));
 	ret = map_state(b, fd, ret_fault);

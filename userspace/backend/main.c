@@ -262,15 +262,22 @@ static void dispatch(struct backend *b, const struct epoll_event *ev,
 	}
 }
 
+static int wait_ms(const struct backend *b)
+{
+	int show = show_wait(b);
+
+	if (!b->no_memory_ms && !control_waits(b) && !keep_waits(b))
+		return show;
+	return show < 0 || show > TICK_MS ? TICK_MS : show;
+}
+
 static void loop(struct backend *b, int signals)
 {
 	struct epoll_event ev[8];
 	int i, n;
 
 	while (!b->quit) {
-		n = epoll_wait(b->epoll, ev, ARRAY_SIZE(ev),
-			       b->no_memory_ms || control_waits(b) ||
-			       keep_waits(b) ? TICK_MS : -1);
+		n = epoll_wait(b->epoll, ev, ARRAY_SIZE(ev), wait_ms(b));
 		for (i = 0; i < n && !b->quit; i++)
 			dispatch(b, &ev[i], signals);
 		frontend_tick(b);
@@ -278,6 +285,9 @@ static void loop(struct backend *b, int signals)
 			keep_retry(b);
 		if (control_waits(b))
 			control_tick(b);
+		if (n > 0)
+			show(b);
+		show_tick(b);
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 #include "control.h"
 #include "log.h"
+#include "vm_backend.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -114,8 +115,7 @@ static void forward(struct vm *vm, const char *method, json_t *parameters,
 		alarm_clear(vm->wish_alarm);
 	}
 	control_ask(client, &forward->ask);
-	link_call(&vm->link, method, json_incref(parameters), on_forwarded,
-		  forward);
+	vm_call(vm, method, json_incref(parameters), on_forwarded, forward);
 }
 
 static void status(struct varlink_server *server, json_t *parameters,
@@ -125,7 +125,7 @@ static void status(struct varlink_server *server, json_t *parameters,
 
 	if (!vm)
 		return;
-	if (vm->phase == VM_LISTENING)
+	if (!vm_present(vm))
 		varlink_server_reply(server,
 				     json_pack("{s:o,s:[]}",
 					       "vm", vm_pack(vm, NULL),
@@ -146,7 +146,7 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 	if (bytes < 0 || bytes % FRAME) {
 		interface_out_of_range(server, vm->name, "bytes", bytes, 0,
 				       BALLOON_MAX);
-	} else if (vm->phase == VM_LISTENING) {
+	} else if (!vm_present(vm)) {
 		vm_wish(vm, CONF_WISH_BALLOON, bytes);
 		varlink_server_reply(server, json_pack("{s:o}", "vm",
 						       vm_pack(vm, NULL)));
@@ -163,7 +163,7 @@ static void forward_or_wait(struct varlink_server *server, json_t *parameters,
 
 	if (!vm)
 		return;
-	if (vm->phase == VM_LISTENING)
+	if (!vm_present(vm))
 		interface_not_ready(server, vm->name, "no VMM is connected");
 	else
 		forward(vm, method, parameters, -1, userdata);
@@ -251,7 +251,7 @@ static void on_listed(int rc, const struct varlink_reply *reply, void *userdata)
 		json_array_set(list->vms, item->place, answer);
 	else if (vm)
 		json_array_set_new(list->vms, item->place,
-				   vm_pack(vm, vm->phase == VM_LISTENING ?
+				   vm_pack(vm, !vm_present(vm) ?
 					   NULL : silent));
 	free(item);
 	list_answer(list);
@@ -263,7 +263,7 @@ static void list_ask(struct list *list, struct vm *vm, size_t place)
 
 	/* What is here until the answer comes. */
 	json_array_append_new(list->vms, vm_pack(vm, NULL));
-	if (vm->phase == VM_LISTENING || !item) {
+	if (!vm_present(vm) || !item) {
 		free(item);
 		return;
 	}
@@ -271,8 +271,8 @@ static void list_ask(struct list *list, struct vm *vm, size_t place)
 	item->place = place;
 	snprintf(item->vm, sizeof(item->vm), "%s", vm->name);
 	list->missing++;
-	link_call(&vm->link, "io.ballonet.Status",
-		  json_pack("{s:s}", "vm", vm->name), on_listed, item);
+	vm_call(vm, "io.ballonet.Status", json_pack("{s:s}", "vm", vm->name),
+		on_listed, item);
 }
 
 static void list(struct varlink_server *server, json_t *parameters,
@@ -336,7 +336,7 @@ static void add(struct varlink_server *server, json_t *parameters,
 		       name, sock_bind_error(rc));
 	else
 		varlink_server_reply(server, json_pack("{s:s}", "socket",
-						       vm->socket_path));
+						       vm_backend_of(vm)->socket_path));
 }
 
 static void drop(struct varlink_server *server, json_t *parameters,
@@ -370,19 +370,9 @@ static void describe(struct varlink_server *server, json_t *parameters,
 		     void *userdata)
 {
 	struct vm *vm = vm_get(server, parameters, userdata);
-	json_t *names;
-	size_t i;
 
-	if (!vm)
-		return;
-	names = json_array();
-	for (i = 0; i < vm->store.nr; i++)
-		json_array_append_new(names,
-				      json_string(vm->store.entries[i].name));
-	varlink_server_reply(server, json_pack("{s:s,s:o*,s:i,s:o}",
-		"socket", vm->socket_path,
-		"pid", vm->pid ? json_integer(vm->pid) : NULL,
-		"restarts", (int)vm->restarts, "descriptors", names));
+	if (vm)
+		varlink_server_reply(server, vm->ops->describe(vm));
 }
 
 static void reload(struct varlink_server *server, json_t *parameters,

@@ -5,6 +5,8 @@
 #ifndef BALLONET_CONTROL_H
 #define BALLONET_CONTROL_H
 
+#include "listener.h"
+#include "log.h"
 #include "manager.h"
 #include "varlink.h"
 #include "watch.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "manager.h"
 #include "log.h"
+#include "vm_backend.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,6 +28,18 @@ static gid_t group_find(const char *name)
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
+static void period_update(struct manager *manager, uint32_t period_ms)
+{
+	struct vm *vm;
+
+	if (manager->settings.period_ms == period_ms)
+		return;
+	manager->settings.period_ms = period_ms;
+	for (vm = manager->vms; vm; vm = vm->next)
+		if (vm->ops->period)
+			vm->ops->period(vm);
+}
+
 /* The configuration's values that VMs and sockets to come look at. */
 static void settings_update(struct manager *manager)
 {
@@ -37,6 +50,7 @@ static void settings_update(struct manager *manager)
 		conf->backend ? conf->backend : BACKEND_DEFAULT;
 	manager->settings.gid = group_find(conf->vm_group);
 	manager->control_gid = group_find(conf->control_group);
+	period_update(manager, conf->host.period_ms);
 	if (access(manager->settings.backend, X_OK) < 0)
 		log_warn("%s: %m: VMs will be refused",
 			 manager->settings.backend);
@@ -162,11 +176,11 @@ int manager_add(struct manager *manager, const char *name, struct vm **ret_vm)
 	for (end = &manager->vms; *end; end = &(*end)->next)
 		if (!strcmp((*end)->name, name))
 			return -EALREADY;
-	rc = vm_create(&manager->settings, name, &vm);
+	rc = vm_backend_create(&manager->settings, name, &vm);
 	if (rc)
 		return rc;
 	*end = vm;
-	log_info("%s: listening at %s", name, vm->socket_path);
+	log_info("%s: listening at %s", name, vm_backend_of(vm)->socket_path);
 	*ret_vm = vm;
 	return 0;
 }
@@ -182,7 +196,7 @@ int manager_remove(struct manager *manager, struct vm *vm)
 {
 	struct vm **link = &manager->vms;
 
-	if (vm->phase != VM_LISTENING)
+	if (vm->ops->bound(vm))
 		return -EBUSY;
 	while (*link != vm)
 		link = &(*link)->next;
@@ -259,7 +273,7 @@ static void vm_found(struct manager *manager, const char *name)
 
 	if (!vm && manager_add(manager, name, &vm))
 		return;
-	if (!vm_adopt(vm))
+	if (!vm_adopt(vm_backend_of(vm)))
 		log_info("%s: found a back-end that runs", name);
 	else if (!vm->configured)
 		manager_remove(manager, vm);

@@ -207,6 +207,20 @@ int store_receive(struct store *store, int fd, pid_t pid,
 }
 
 /**
+ * store_find - a descriptor that is kept
+ * @store:	the descriptors
+ * @name:	of the one
+ *
+ * Return: the store's own descriptor, or -1.
+ */
+int store_find(const struct store *store, const char *name)
+{
+	ssize_t i = find(store, name);
+
+	return i < 0 ? -1 : store->entries[i].fd;
+}
+
+/**
  * store_names - the names as LISTEN_FDNAMES has them
  * @store:	a store
  *

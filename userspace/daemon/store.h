@@ -48,6 +48,7 @@ struct store_message {
 int store_prepare(int fd);
 int store_receive(struct store *store, int fd, pid_t pid,
 		  struct store_message *ret_message);
+int store_find(const struct store *store, const char *name);
 char *store_names(const struct store *store);
 void store_clear(struct store *store);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One VM: its socket, its VMM, its back-end.
+ * One VM, whichever way to it there is: a back-end process of ours
+ * (vm_backend.h), or the monitor of a VMM that has a balloon of its own
+ * (vm_qmp.h).
  */
 #ifndef BALLONET_VM_H
 #define BALLONET_VM_H
@@ -9,27 +11,12 @@
 #include "follow.h"
 #include "interface.h"
 #include "link.h"
-#include "listener.h"
-#include "sock.h"
-#include "store.h"
+#include "plan.h"
 #include "watch.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-enum vm_phase {
-	/* no VMM */
-	VM_LISTENING,
-	/* a back-end of another manager runs, and was asked for everything */
-	VM_ADOPTING,
-	/* a process was started and is not ready */
-	VM_STARTING,
-	/* the back-end works */
-	VM_SERVING,
-	/* the back-end has died; the next is started when the alarm rings */
-	VM_PAUSING,
-};
 
 /**
  * struct vm_settings - what the manager decides for all VMs
@@ -37,6 +24,7 @@ enum vm_phase {
  * @backend:	path of vhost-user-balloon
  * @dir:	where the sockets are
  * @gid:	group of the sockets, or -1
+ * @period_ms:	how often guests are asked for statistics
  * @reaper:	rings when a doomed VM can be forgotten
  * @told:	called with what guests tell, as follow_fn
  * @manager:	for @told
@@ -46,46 +34,59 @@ struct vm_settings {
 	const char *backend;
 	const char *dir;
 	gid_t gid;
+	uint32_t period_ms;
 	struct alarm *reaper;
 	follow_fn told;
 	void *manager;
 };
 
+struct vm;
+
 /**
- * struct vm - one VM
+ * struct vm_ops - a way to a VM
+ * @destroy:	forget it and free it; VMM and balloon stay as they are
+ * @present:	is there a VMM?
+ * @bound:	would its VMM suffer if it were forgotten now?
+ * @ready:	can its balloon be set?
+ * @call:	a method of io.ballonet; @done is called exactly once, maybe
+ *		from in here
+ * @grant:	vm.grant has changed; may be NULL
+ * @period:	vm_settings.period_ms has changed; may be NULL
+ * @restart:	replace the process that serves it; 0 or a negative errno; may
+ *		be NULL
+ * @snapshot:	fill in what is known; the rest is zero
+ * @vmm_pid:	its VMM's process, 0 if there is none or it is not known
+ * @describe:	how it is served, as Describe of io.ballonet.Manager
+ */
+struct vm_ops {
+	void (*destroy)(struct vm *vm);
+	bool (*present)(const struct vm *vm);
+	bool (*bound)(const struct vm *vm);
+	bool (*ready)(const struct vm *vm);
+	void (*call)(struct vm *vm, const char *method, json_t *parameters,
+		     link_done done, void *userdata);
+	void (*grant)(struct vm *vm);
+	void (*period)(struct vm *vm);
+	int (*restart)(struct vm *vm);
+	void (*snapshot)(struct vm *vm, struct plan_guest *guest);
+	pid_t (*vmm_pid)(const struct vm *vm);
+	json_t *(*describe)(const struct vm *vm);
+};
+
+/**
+ * struct vm - what all VMs have
  * @next:	in the manager's list
+ * @ops:	the way to it
  * @settings:	the manager's
  * @name:	its name
- * @socket_path: where its VMM connects
- * @control_path: where its back-end listens for calls
- * @notify_path: where its back-end's notifications come to
  * @configured:	is in the configuration
  * @doomed:	is forgotten as soon as its VMM is gone
- * @phase:	see there
- * @listener:	socket at @socket_path
- * @notify_fd:	socket at @notify_path
- * @notify_watch: of @notify_fd
- * @vmm_fd:	our copy of the VMM's connection, or -1. Its flags are shared
- *		with the back-end: never changed here
- * @eof_fd:	epoll descriptor that waits for the end of @vmm_fd
- * @eof_watch:	of @eof_fd
- * @pid:	the back-end's, 0 if there is none
- * @pidfd:	likewise, or -1
- * @pid_watch:	of @pidfd
- * @notifier:	process that stored first while being adopted, or 0
- * @store:	descriptors kept for the back-end's successor
- * @has_stored:	there was something in @store since the VMM connected
- * @link:	calls to the back-end
- * @follow:	what the guest tells, from the back-end
+ * @trouble:	why there is no VMM, where that is known, or NULL
+ * @guest:	changes when another guest begins: what was learnt of the last
+ *		one is void
  * @last:	the last event of each type; time_us is 0 if there was none
- * @alarm:	when the phase has lasted long enough
+ * @told_ms:	when they came, in loop time
  * @wish_alarm:	when to look again whether @wish can be fulfilled
- * @restarts:	since the VMM connected
- * @failures:	restarts without a good time between them
- * @ready_at:	loop time at which the back-end was ready
- * @second_vmm: limits what is logged about VMMs that are refused
- * @complained: one complaint about a back-end's notifications is enough
- * @killed:	the end of the back-end is our own doing
  * @wish:	what the balloon is set to when a VMM has connected
  * @wish_bytes:	for @wish
  * @grant:	the guest's own wishes are granted
@@ -94,49 +95,34 @@ struct vm_settings {
  */
 struct vm {
 	struct vm *next;
+	const struct vm_ops *ops;
 	const struct vm_settings *settings;
 	char name[INTERFACE_NAME_MAX + 1];
-	char socket_path[SOCK_PATH_MAX];
-	char control_path[SOCK_PATH_MAX];
-	char notify_path[SOCK_PATH_MAX];
 	bool configured;
 	bool doomed;
-	enum vm_phase phase;
-	struct listener listener;
-	int notify_fd;
-	struct watch *notify_watch;
-	int vmm_fd;
-	int eof_fd;
-	struct watch *eof_watch;
-	pid_t pid;
-	int pidfd;
-	struct watch *pid_watch;
-	pid_t notifier;
-	struct store store;
-	bool has_stored;
-	struct link link;
-	struct follow follow;
+	const char *trouble;
+	uint64_t guest;
 	struct interface_event last[INTERFACE_NR_EVENTS];
-	struct alarm *alarm;
+	uint64_t told_ms[INTERFACE_NR_EVENTS];
 	struct alarm *wish_alarm;
-	unsigned int restarts;
-	unsigned int failures;
-	uint64_t ready_at;
-	struct log_limit second_vmm;
-	bool complained;
-	bool killed;
 	enum conf_wish wish;
 	uint64_t wish_bytes;
 	bool grant;
 	bool wish_done;
 };
 
-int vm_create(const struct vm_settings *settings, const char *name,
-	      struct vm **ret_vm);
+int vm_init(struct vm *vm, const struct vm_ops *ops,
+	    const struct vm_settings *settings, const char *name);
+void vm_deinit(struct vm *vm);
 void vm_destroy(struct vm *vm);
-void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes);
+bool vm_present(const struct vm *vm);
+void vm_call(struct vm *vm, const char *method, json_t *parameters,
+	     link_done done, void *userdata);
 void vm_grant(struct vm *vm, bool grant);
 int vm_restart(struct vm *vm);
+void vm_balloon(struct vm *vm, uint64_t bytes);
+void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest);
+pid_t vm_vmm_pid(const struct vm *vm);
 json_t *vm_pack(const struct vm *vm, const char *trouble);
 
 /* vm_events.c */
@@ -147,18 +133,9 @@ const char *vm_events_pressure(const struct vm *vm);
 void vm_events_pack(const struct vm *vm, json_t *events);
 
 /* vm_wish.c */
+void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes);
 void vm_wish_apply(struct vm *vm);
+void vm_wish_forget(struct vm *vm);
 void vm_wish_alarm(void *userdata);
-
-/* vm_adopt.c */
-int vm_adopt(struct vm *vm);
-
-/* for vm_adopt.c */
-int vm_vmm_watch(struct vm *vm, int fd);
-void vm_vmm_unwatch(struct vm *vm);
-int vm_process_watch(struct vm *vm, pid_t pid, int pidfd);
-void vm_notifications(struct vm *vm);
-void vm_serve(struct vm *vm);
-void vm_end(struct vm *vm);
 
 #endif

@@ -7,6 +7,31 @@
 #include <string.h>
 #include <time.h>
 
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+/* From the clock of the world to that of the loop; it may be an old event. */
+static uint64_t told_ms(const struct vm *vm, uint64_t time_us)
+{
+	uint64_t us = now_us(), ms = uv_now(vm->settings->loop);
+	uint64_t age_ms = us > time_us ? (us - time_us) / 1000 : 0;
+
+	return age_ms < ms ? ms - age_ms : 1;
+}
+
+/* Another driver, which is asked for everything anew. */
+static void forget(struct vm *vm)
+{
+	memset(vm->last, 0, sizeof(vm->last));
+	memset(vm->told_ms, 0, sizeof(vm->told_ms));
+	vm->guest++;
+}
+
 /**
  * vm_events_told - the back-end has told something: a follow_fn
  * @userdata:	the VM
@@ -28,9 +53,10 @@ void vm_events_told(void *userdata, const struct interface_event *event,
 			return;
 		/* That one comes before what the next driver tells. */
 		if (event->type == INTERFACE_EVENT_RESET)
-			memset(vm->last, 0, sizeof(vm->last));
+			forget(vm);
 		*last = *event;
 		last->vm = vm->name;
+		vm->told_ms[event->type] = told_ms(vm, event->time_us);
 	}
 	vm->settings->told(vm->settings->manager, event, lost);
 }
@@ -55,14 +81,12 @@ void vm_events_forget(struct vm *vm)
 		.vm = vm->name,
 		.type = INTERFACE_EVENT_RESET,
 	};
-	struct timespec now;
 
 	if (has_told(vm)) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		reset.time_us = now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+		reset.time_us = now_us();
 		vm->settings->told(vm->settings->manager, &reset, 0);
 	}
-	memset(vm->last, 0, sizeof(vm->last));
+	forget(vm);
 }
 
 /**

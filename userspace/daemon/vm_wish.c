@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a VM's balloon shall be, whatever happens to its back-ends.
+ * What a VM's balloon shall be, whatever happens to what serves it.
  */
 #include "log.h"
 #include "vm.h"
@@ -34,9 +34,9 @@ static void on_set(int rc, const struct varlink_reply *reply, void *userdata)
 
 static void balloon_set(struct vm *vm, uint64_t bytes)
 {
-	link_call(&vm->link, "io.ballonet.SetBalloon",
-		  json_pack("{s:s,s:I}", "vm", vm->name, "bytes",
-			    (json_int_t)bytes), on_set, vm);
+	vm_call(vm, "io.ballonet.SetBalloon",
+		json_pack("{s:s,s:I}", "vm", vm->name, "bytes",
+			  (json_int_t)bytes), on_set, vm);
 }
 
 static void on_status(int rc, const struct varlink_reply *reply, void *userdata)
@@ -71,19 +71,19 @@ void vm_wish_alarm(void *userdata)
 }
 
 /**
- * vm_wish_apply - tell the back-end what is wished
- * @vm:		a VM; nothing happens unless its back-end works
+ * vm_wish_apply - set the balloon to what is wished
+ * @vm:		a VM; nothing happens unless its balloon can be set
  */
 void vm_wish_apply(struct vm *vm)
 {
 	alarm_clear(vm->wish_alarm);
-	if (vm->phase != VM_SERVING)
+	if (!vm->ops->ready(vm))
 		return;
 	if (vm->wish == CONF_WISH_BALLOON)
 		balloon_set(vm, vm->wish_bytes);
 	else if (vm->wish == CONF_WISH_MEMORY)
-		link_call(&vm->link, "io.ballonet.Status",
-			  json_pack("{s:s}", "vm", vm->name), on_status, vm);
+		vm_call(vm, "io.ballonet.Status",
+			json_pack("{s:s}", "vm", vm->name), on_status, vm);
 }
 
 /**
@@ -100,26 +100,12 @@ void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes)
 	vm_wish_apply(vm);
 }
 
-static void on_granted(int rc, const struct varlink_reply *reply,
-		       void *userdata)
-{
-	struct vm *vm = userdata;
-
-	if (rc != -ECANCELED && (rc || reply->error))
-		log_warn("%s: back-end %d does not know yet whether to grant wishes: %s",
-			 vm->name, (int)vm->pid,
-			 rc ? strerror(-rc) : reply->error);
-}
-
 /**
- * vm_grant - shall the guest's own wishes be granted?
+ * vm_wish_forget - this VMM is gone; the next one's balloon is to be set
  * @vm:		a VM
- * @grant:	or only be told of
  */
-void vm_grant(struct vm *vm, bool grant)
+void vm_wish_forget(struct vm *vm)
 {
-	vm->grant = grant;
-	if (vm->phase == VM_SERVING || vm->phase == VM_STARTING)
-		link_call(&vm->link, "io.ballonet.Backend.GrantWishes",
-			  json_pack("{s:b}", "grant", grant), on_granted, vm);
+	alarm_clear(vm->wish_alarm);
+	vm->wish_done = false;
 }

@@ -109,7 +109,11 @@ static const char backend_description[] =
 "method Handover(notify: string) -> ()\n"
 "\n"
 "# Shall a balloon that the guest wishes for be granted, or only be told of?\n"
-"method GrantWishes(grant: bool) -> ()\n";
+"method GrantWishes(grant: bool) -> ()\n"
+"\n"
+"# Ask the driver for statistics so often, 0 for not at all, and show them and\n"
+"# the VM in the file of the state, without being asked.\n"
+"method Show(period_ms: int) -> ()\n";
 
 static const char manager_description[] =
 "# Which VMs there are. io.ballonet is about each of them.\n"
@@ -174,6 +178,11 @@ static const struct varlink_param grant_params[] = {
 	END,
 };
 
+static const struct varlink_param show_params[] = {
+	{ "period_ms", JSON_INTEGER, false },
+	END,
+};
+
 static const struct varlink_method ballonet_methods[] = {
 	[INTERFACE_LIST] = { "List", NULL, false },
 	[INTERFACE_STATUS] = { "Status", vm_params, false },
@@ -189,6 +198,7 @@ static const struct varlink_method backend_methods[] = {
 	[INTERFACE_BACKEND_HANDOVER] = { "Handover", handover_params, true },
 	[INTERFACE_BACKEND_GRANT_WISHES] = { "GrantWishes", grant_params,
 					     true },
+	[INTERFACE_BACKEND_SHOW] = { "Show", show_params, true },
 };
 _Static_assert(ARRAY_SIZE(backend_methods) == INTERFACE_BACKEND_NR_METHODS,
 	       "one signature for each method");
