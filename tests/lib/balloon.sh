@@ -74,6 +74,11 @@ has_available() {
 		/proc/meminfo /proc/zoneinfo")" -ge "$2" ]
 }
 
+# has_available_at_most NAME BYTES - likewise
+has_available_at_most() {
+	[ "$(meminfo "$1" MemAvailable)" -le "$2" ]
+}
+
 # vmstat NAME FIELD
 vmstat() {
 	guest "$1" "sed -n 's/^$2 //p' /proc/vmstat"

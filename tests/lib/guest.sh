@@ -6,8 +6,9 @@
 # A guest's command channel and, with QEMU, its monitor are pairs of fifos that
 # this shell holds open; one command at a time. See tests/guest/agent.c.
 
-GUEST_BOOT_LIMIT=${GUEST_BOOT_LIMIT:-90}	# seconds; TCG on a busy machine
-GUEST_COMMAND_LIMIT=60				# seconds
+# Seconds; with TCG on a busy machine.
+GUEST_BOOT_LIMIT=${GUEST_BOOT_LIMIT:-240}
+GUEST_COMMAND_LIMIT=180
 
 declare -A guest_pids guest_in guest_out guest_qmp_in guest_qmp_out
 declare -A guest_ram guest_tmp guest_kernel guest_asked backend_pids
@@ -276,7 +277,7 @@ guest_qmp() {
 		guest_qmp "$name" qmp_capabilities >/dev/null || return
 	fi
 	printf '%s\n' "$request" >&"$in"
-	while read_line "$out" "$pid" 30; do
+	while read_line "$out" "$pid" 120; do
 		case $REPLY in
 		'{"return":'*)	jq -c .return <<<"$REPLY"; return ;;
 		'{"error":'*)	jq -c .error <<<"$REPLY"; return 1 ;;
@@ -323,7 +324,7 @@ guest_coverage() {
 	local name=$1
 
 	[ "${guest_kernel[$name]}" = uml-debug ] || return 0
-	GUEST_COMMAND_LIMIT=20 guest "$name" 'cd /sys/kernel/debug/gcov &&
+	GUEST_COMMAND_LIMIT=60 guest "$name" 'cd /sys/kernel/debug/gcov &&
 		mkdir /tmp/gcov && for file in $(find . -name "*.gcda"); do
 			cat $file >/tmp/gcov/${file##*/}
 		done && tar -cz -C /tmp/gcov . | base64; rm -rf /tmp/gcov' \

@@ -25,7 +25,7 @@ liar_start() {
 # liar COMMAND... - tell it, print what it answers
 liar() {
 	printf '%s\n' "$*" >&"$liar_in"
-	read_line "$liar_out" "$liar_pid" 20 ||
+	read_line "$liar_out" "$liar_pid" 60 ||
 		fail "the liar does not answer: $*" || return
 	printf '%s\n' "$REPLY"
 }

@@ -32,11 +32,12 @@ test_what_was_taken_comes_back_whole() {
 	local total free
 
 	total=$(meminfo vm MemTotal)
-	free=$(meminfo vm MemFree)
+	free=$(free_bytes vm)
 	check balloon_set vm vhost 0
 	within 10 balloon_is vm vhost 0
 	eq "$(meminfo vm MemTotal)" "$total" MemTotal
-	at_least "$(meminfo vm MemFree)" $((free + 255 * MIB)) MemFree
+	# Blocks that are being reported do not count for a moment.
+	within 10 has_free vm $((free + 255 * MIB))
 	check guest vm memload check
 }
 
@@ -109,7 +110,7 @@ test_a_target_beyond_reach_settles_at_the_floor() {
 	eq "$(knob vm state)" floor state
 	eq "$(knob vm target)" $((8192 * MIB)) target
 	within 10 has_available vm $((floor - 4 * MIB))
-	at_most "$(meminfo vm MemAvailable)" $((floor + 16 * MIB)) MemAvailable
+	within 10 has_available_at_most vm $((floor + 16 * MIB))
 	check guest vm memload check
 }
 
@@ -127,16 +128,27 @@ test_demand_against_a_full_balloon_kills_nobody() {
 	check guest vm memload drop
 	check guest vm memload touch 200
 	eq "$(knob vm state)" pressure state
-	at_least "$(meminfo vm MemAvailable)" $((64 * MIB)) MemAvailable
+	within 10 has_available vm $((64 * MIB))
+}
+
+# grows_from NAME BYTES - to its floor, and from there only when the pause is
+# over; for use with within
+grows_from() {
+	local before actual after
+
+	read -r before actual after < <(guest "$1" \
+		"cd /sys/bus/virtio/devices/virtio*/balloon &&
+		cat state actual state" | paste -s)
+	[ "$before$after" != pressurepressure ] ||
+		eq "$actual" "$2" "actual during the pause"
+	[ "$after" = floor ]
 }
 
 test_the_balloon_keeps_down_for_a_pause_and_grows_again() {
 	local actual
 
 	actual=$(knob vm actual)
-	sleep 2
-	eq "$(knob vm actual)" "$actual" "actual during the pause"
-	within 20 knob_is vm state floor
+	within 20 grows_from vm "$actual"
 	at_least "$(knob vm actual)" "$actual" "actual after it"
 }
 
@@ -173,7 +185,7 @@ test_load_and_unload_leave_no_page_behind() {
 
 	check guest vm rmmod ballonet
 	total=$(meminfo vm MemTotal)
-	free=$(meminfo vm MemFree)
+	free=$(free_bytes vm)
 	for i in 1 2 3; do
 		check driver_load vm ballonet
 		check balloon_set vm vhost $((200 * MIB))
@@ -182,13 +194,13 @@ test_load_and_unload_leave_no_page_behind() {
 		check balloon_set vm vhost 0
 	done
 	eq "$(meminfo vm MemTotal)" "$total" MemTotal
-	at_least "$(meminfo vm MemFree)" $((free - 2 * MIB)) MemFree
+	within 10 has_free vm $((free - 2 * MIB))
 }
 
 test_unload_in_the_middle_of_a_move() {
 	local free
 
-	free=$(meminfo vm MemFree)
+	free=$(free_bytes vm)
 	check balloon_set vm vhost $((300 * MIB))
 	check driver_load vm ballonet
 	check guest vm rmmod ballonet
@@ -196,7 +208,7 @@ test_unload_in_the_middle_of_a_move() {
 	within 10 knob_is vm actual $((300 * MIB))
 	check balloon_set vm vhost 0
 	check guest vm rmmod ballonet
-	at_least "$(meminfo vm MemFree)" $((free - 2 * MIB)) MemFree
+	within 10 has_free vm $((free - 2 * MIB))
 }
 
 test_nothing_leaks() {
@@ -242,9 +254,10 @@ test_frames_of_a_fragmented_guest_can_be_moved() {
 	actual=$(knob frag actual)
 	check knob frag target "$actual"
 	within 10 knob_is frag state idle
-	# Free pages, ours and the balloon's next to each other everywhere.
-	check guest frag memload thin
 	blocks=$(huge_blocks frag)
+	# Free pages, ours and the balloon's next to each other everywhere. The
+	# kernel may begin by itself to move them.
+	check guest frag memload thin
 	within 20 compacts_to frag $((blocks + 4))
 	moved=$(vmstat frag balloon_migrate)
 	at_least "$moved" 100 "frames moved by compaction"
@@ -285,7 +298,7 @@ test_a_guest_powers_off_in_the_middle_of_a_move() {
 	check ctl big set big --balloon 1500M
 	start=$SECONDS
 	guest_stop big
-	at_most $((SECONDS - start)) 15 "seconds to power off"
+	at_most $((SECONDS - start)) 30 "seconds to power off"
 }
 
 run_tests

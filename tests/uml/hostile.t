@@ -87,7 +87,7 @@ unload() {
 	check guest vm rmmod ballonet
 	ms=$(((${EPOCHREALTIME/.} - begin) / 1000))
 	echo "unloaded in $ms ms"
-	at_most $ms 9000 "ms to unload"
+	at_most $ms 15000 "ms to unload"
 	eq "$(meminfo vm MemTotal)" "$total" MemTotal
 	within 10 has_free vm $((free - SLACK))
 	check guest vm memload check

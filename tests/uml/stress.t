@@ -122,7 +122,7 @@ step_swap() {
 	how=$((RANDOM % 2))
 	within 20 backend_runs "$name" || return
 	check guest "$name" swapon $ZRAM
-	take_all "$name" $((available / MIB + SWAP / 4))
+	take_all "$name" $((available / MIB + SWAP / 8))
 	check guest "$name" swapoff $ZRAM
 }
 

@@ -39,11 +39,10 @@ cell() {
 	check guest $name memload check
 	check guest $name memload drop
 	[ "$driver $host" != 'ballonet vhost' ] || the_guest_tells $name
-	free=$(meminfo $name MemFree)
+	free=$(free_bytes $name)
 	check guest $name rmmod "$driver"
 	eq "$(meminfo $name MemTotal)" "$total" "MemTotal without the driver"
-	at_least "$(meminfo $name MemFree)" $((free - 4 * MIB)) \
-		"MemFree without the driver"
+	within 30 has_free $name $((free - 4 * MIB))
 	guest_stop $name
 	[ "$host" != vhost ] || within 5 gone "${backend_pids[$name]}"
 }

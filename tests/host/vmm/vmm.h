@@ -14,7 +14,7 @@
 #define USER		0x7f0000000000ull	/* where we claim to map it */
 #define RINGS		8
 #define NUM_MAX		256
-#define TIMEOUT_MS	20000
+#define TIMEOUT_MS	60000
 
 /* Where a ring's parts and buffers are in the first two MiB. */
 #define RING_GPA(q)	(0x10000ull + (q) * 0x4000ull)
