@@ -175,7 +175,8 @@ test_introspection_works_with_the_real_varlinkctl() {
 
 	varlinkctl=$("$TOP/tests/host/varlinkctl") || return
 	check "$varlinkctl" info "unix:$CONTROL"
-	for interface in io.ballonet io.ballonet.Manager org.varlink.service; do
+	for interface in io.ballonet io.ballonet.Manager \
+		io.ballonet.Governor org.varlink.service; do
 		check "$varlinkctl" introspect "unix:$CONTROL" $interface
 	done
 	eq "$("$varlinkctl" call "unix:$CONTROL" io.ballonet.Status \
@@ -280,7 +281,7 @@ test_check_config_says_file_line_and_what_was_expected() {
 	conf '[vm a]' 'ballon = 1M'
 	"$BIN/ballonetd" --config="$CONF" --check-config 2>"$WORK/err"
 	eq $? 1 "exit code"
-	check grep -qF "$CONF:2: unknown key 'ballon': expected balloon, memory or wishes" \
+	check grep -qF "$CONF:2: unknown key 'ballon': expected balloon, memory, wishes" \
 		"$WORK/err"
 	conf '[vm a]'
 	mkdir -p "$CONF.d"

@@ -3,6 +3,8 @@
  * Calls over the control socket, one at a time, and what their errors mean.
  */
 #include "ctl.h"
+#include "interface_governor.h"
+#include "size.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -175,10 +177,35 @@ static int no_method(struct ctl *ctl, const struct varlink_reply *reply)
 	return CTL_FAILURE;
 }
 
+static int not_held(struct ctl *ctl, const struct varlink_reply *reply)
+{
+	(void)ctl;
+	ctl_error("%s: nothing is held for it", text_of(reply, "name"));
+	return CTL_UNKNOWN_VM;
+}
+
+static int no_room(struct ctl *ctl, const struct varlink_reply *reply)
+{
+	char text[6][SIZE_TEXT_MAX];
+
+	(void)ctl;
+	ctl_error("no room for %s: %s could be promised, since of %s for VMs running ones are sure of %s, %s is held for others, and %s stays free",
+		  size_format(number_of(reply, "bytes"), text[0]),
+		  size_format(number_of(reply, "left"), text[1]),
+		  size_format(number_of(reply, "budget"), text[2]),
+		  size_format(number_of(reply, "minimums"), text[3]),
+		  size_format(number_of(reply, "held"), text[4]),
+		  size_format(number_of(reply, "reserve"), text[5]));
+	return CTL_NO_ROOM;
+}
+
 static int invalid(struct ctl *ctl, const struct varlink_reply *reply)
 {
+	const char *value = ctl->vm ? ctl->vm : ctl->name ? ctl->name :
+		ctl->size;
+
 	ctl_error("%s: '%s' makes no sense for parameter %s", ctl->control,
-		  ctl->vm ? ctl->vm : "", text_of(reply, "parameter"));
+		  value ? value : "", text_of(reply, "parameter"));
 	return CTL_USAGE;
 }
 
@@ -192,6 +219,9 @@ static const struct {
 	{ INTERFACE_VM_EXISTS, vm_exists },
 	{ INTERFACE_VM_BUSY, vm_busy },
 	{ INTERFACE_FAILURE, failed },
+	{ INTERFACE_NOT_MANAGED, failed },
+	{ INTERFACE_NO_ROOM, no_room },
+	{ INTERFACE_NOT_HELD, not_held },
 	{ "org.varlink.service.PermissionDenied", denied },
 	{ "org.varlink.service.InterfaceNotFound", no_method },
 	{ "org.varlink.service.MethodNotFound", no_method },

@@ -23,6 +23,7 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 5,
 	CTL_NOT_READY = 6,
 	CTL_DENIED = 7,
+	CTL_NO_ROOM = 8,
 };
 
 /**
@@ -34,6 +35,8 @@ enum ctl_exit {
  * @wait:	wait until the target is reached
  * @wait_ms:	at most so long
  * @last:	events: only what is known
+ * @name:	admit: for whom room is held, or NULL
+ * @seconds:	admit: for how long; 0 if it was not said
  * @json:	print what was returned as JSON
  * @fd:		the connection, or -1
  * @in:		bytes that came
@@ -46,6 +49,8 @@ struct ctl {
 	bool wait;
 	uint64_t wait_ms;
 	bool last;
+	const char *name;
+	unsigned int seconds;
 	bool json;
 	int fd;
 	struct varlink_buf in;
@@ -79,5 +84,15 @@ int ctl_events(struct ctl *ctl);
 
 /* set.c */
 int ctl_set(struct ctl *ctl);
+int ctl_size(const char *what, const char *text, uint64_t *ret_bytes);
+
+/* why.c */
+int ctl_host(struct ctl *ctl);
+int ctl_why(struct ctl *ctl);
+int ctl_automatic(struct ctl *ctl);
+
+/* admit.c */
+int ctl_admit(struct ctl *ctl);
+int ctl_release(struct ctl *ctl);
 
 #endif

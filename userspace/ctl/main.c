@@ -16,6 +16,13 @@
 /* Long enough for a large guest, short enough for a script that hangs on it. */
 #define WAIT_DEFAULT_MS	60000
 #define WAIT_MAX_S	86400
+/* As the manager has it. */
+#define HOLD_MAX_S	86400
+
+enum option_key {
+	OPTION_FOR = 256,
+	OPTION_NAME,
+};
 
 static int list(struct ctl *ctl)
 {
@@ -147,6 +154,7 @@ static int reload(struct ctl *ctl)
 /* of these, the VM may be left out */
 #define ANY_VM	(1u << 3)
 #define LAST	(1u << 4)
+#define LEASE	(1u << 5)
 
 static const struct verb {
 	const char *name;
@@ -161,6 +169,16 @@ static const struct verb {
 	  VM | SIZE | SETTING, ctl_set },
 	{ "set", "set VM --balloon=SIZE", "take SIZE from the guest",
 	  VM | SIZE | SETTING, ctl_set },
+	{ "set", "set VM auto", "leave its balloon to the manager",
+	  VM | SIZE | SETTING, ctl_set },
+	{ "why", "why VM", "what was decided about it lately, and why", VM,
+	  ctl_why },
+	{ "host", "host", "how short the host is of memory", 0, ctl_host },
+	{ "admit", "admit SIZE",
+	  "can a VM start that is promised SIZE? hold it for --for seconds",
+	  SIZE | LEASE, ctl_admit },
+	{ "release", "release NAME", "what admit holds is no longer needed", VM,
+	  ctl_release },
 	{ "stats", "stats VM", "what the guest says about its memory", VM,
 	  stats },
 	{ "counters", "counters VM", "what the back-end counted", VM,
@@ -188,6 +206,7 @@ static const struct {
 	{ CTL_UNREACHABLE, "no answer on the control socket" },
 	{ CTL_NOT_READY, "the VM is not ready for this" },
 	{ CTL_DENIED, "permission denied" },
+	{ CTL_NO_ROOM, "admit: there is no room" },
 };
 
 struct arguments {
@@ -206,8 +225,24 @@ static const struct argp_option options[] = {
 	  "set: wait until the target is reached (at most 60 s)", 0 },
 	{ "last", 'l', NULL, 0,
 	  "events: the last of each type, and do not wait", 0 },
+	{ "for", OPTION_FOR, "SECONDS", 0,
+	  "admit: hold the room for so long (default 60)", 0 },
+	{ "name", OPTION_NAME, "VM", 0,
+	  "admit: the VM that is to start (default: a name is made up)", 0 },
 	{ 0 },
 };
+
+static void for_parse(struct argp_state *state, struct ctl *ctl,
+		      const char *text)
+{
+	char *end;
+	long seconds = strtol(text, &end, 10);
+
+	if (end == text || *end || seconds < 1 || seconds > HOLD_MAX_S)
+		argp_error(state, "--for: '%s' is not 1 to %d seconds", text,
+			   HOLD_MAX_S);
+	ctl->seconds = seconds;
+}
 
 static void wait_parse(struct argp_state *state, struct ctl *ctl,
 		       const char *text)
@@ -270,6 +305,10 @@ static void arguments_check(struct argp_state *state,
 	else if (args->ctl->last && !(args->verb->takes & LAST))
 		argp_error(state, "%s: --last belongs to events",
 			   args->verb->name);
+	else if ((args->ctl->seconds || args->ctl->name) &&
+		 !(args->verb->takes & LEASE))
+		argp_error(state, "%s: --for and --name belong to admit",
+			   args->verb->name);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -293,6 +332,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case 'w':
 		wait_parse(state, args->ctl, text);
 		args->setting = true;
+		return 0;
+	case OPTION_FOR:
+		for_parse(state, args->ctl, text);
+		return 0;
+	case OPTION_NAME:
+		args->ctl->name = text;
 		return 0;
 	case ARGP_KEY_ARG:
 		argument_parse(state, args, text);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,17 +17,26 @@
 /* Ten looks a second: more than eyes follow, nothing for the manager. */
 #define LOOK_MS		100
 
-static int size_argument(const struct ctl *ctl, const char *text,
-			 uint64_t *ret_bytes)
+/**
+ * ctl_size - read a size of the command line
+ * @what:	it is for
+ * @text:	the size
+ * @ret_bytes:	likewise
+ *
+ * Reports its failures.
+ *
+ * Return: an exit code.
+ */
+int ctl_size(const char *what, const char *text, uint64_t *ret_bytes)
 {
 	int rc = size_parse(text, ret_bytes);
 
 	if (rc == -ERANGE)
 		ctl_error("%s: size '%s' is out of range, limit %" PRId64
-			  " bytes", ctl->vm, text, INT64_MAX);
+			  " bytes", what, text, INT64_MAX);
 	else if (rc)
 		ctl_error("%s: '%s' is no size: bytes, or a number with K, M, G or T (powers of 1024)",
-			  ctl->vm, text);
+			  what, text);
 	return rc ? CTL_USAGE : CTL_OK;
 }
 
@@ -161,7 +171,7 @@ static int show_result(struct ctl *ctl)
 }
 
 /**
- * ctl_set - set a VM's target
+ * ctl_set - set a VM's target, or leave it to the manager
  * @ctl:	with @vm and one of @size and @balloon
  *
  * Return: an exit code.
@@ -173,12 +183,14 @@ int ctl_set(struct ctl *ctl)
 	uint64_t balloon;
 	int rc, shown;
 
+	if (ctl->size && !ctl->balloon && !strcmp(ctl->size, "auto"))
+		return ctl_automatic(ctl);
 	if (!ctl->size == !ctl->balloon) {
-		ctl_error("%s: give either SIZE, which the guest keeps, or --balloon=SIZE",
+		ctl_error("%s: give either SIZE, which the guest keeps, or auto, or --balloon=SIZE",
 			  ctl->vm);
 		return CTL_USAGE;
 	}
-	rc = size_argument(ctl, ctl->size ? ctl->size : ctl->balloon, &balloon);
+	rc = ctl_size(ctl->vm, ctl->size ? ctl->size : ctl->balloon, &balloon);
 	if (!rc && ctl->size)
 		rc = balloon_for(ctl, balloon, &balloon);
 	if (rc)

@@ -4,6 +4,7 @@
  * asked of its back-end; where there is none, the manager answers itself.
  */
 #include "control.h"
+#include "interface_governor.h"
 #include "log.h"
 #include "vm_backend.h"
 
@@ -18,7 +19,13 @@
 
 static const char silent[] = "its back-end does not answer";
 
-static struct manager *manager_of(void *userdata)
+/**
+ * api_manager - what a handler is about
+ * @userdata:	the handler's
+ *
+ * Return: the manager.
+ */
+struct manager *api_manager(void *userdata)
 {
 	return ((struct control_client *)userdata)->control->manager;
 }
@@ -28,11 +35,18 @@ static const char *vm_name(json_t *parameters)
 	return json_string_value(json_object_get(parameters, "vm"));
 }
 
-/* Answers UnknownVm if there is no such VM. */
-static struct vm *vm_get(struct varlink_server *server, json_t *parameters,
-			 void *userdata)
+/**
+ * api_vm - the VM of a call
+ * @server:	the connection; answered with UnknownVm if there is none
+ * @parameters:	of the call
+ * @userdata:	the handler's
+ *
+ * Return: the VM, or NULL.
+ */
+struct vm *api_vm(struct varlink_server *server, json_t *parameters,
+		  void *userdata)
 {
-	struct vm *vm = manager_find(manager_of(userdata), vm_name(parameters));
+	struct vm *vm = manager_find(api_manager(userdata), vm_name(parameters));
 
 	if (!vm)
 		interface_unknown_vm(server, vm_name(parameters));
@@ -121,7 +135,7 @@ static void forward(struct vm *vm, const char *method, json_t *parameters,
 static void status(struct varlink_server *server, json_t *parameters,
 		   void *userdata)
 {
-	struct vm *vm = vm_get(server, parameters, userdata);
+	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (!vm)
 		return;
@@ -139,7 +153,7 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 {
 	json_int_t bytes = json_integer_value(json_object_get(parameters,
 							      "bytes"));
-	struct vm *vm = vm_get(server, parameters, userdata);
+	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (!vm)
 		return;
@@ -159,7 +173,7 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 static void forward_or_wait(struct varlink_server *server, json_t *parameters,
 			    void *userdata, const char *method)
 {
-	struct vm *vm = vm_get(server, parameters, userdata);
+	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (!vm)
 		return;
@@ -185,12 +199,12 @@ static void monitor(struct varlink_server *server, json_t *parameters,
 		    void *userdata)
 {
 	struct control_client *client = userdata;
-	struct manager *manager = manager_of(userdata);
+	struct manager *manager = api_manager(userdata);
 	struct vm *vm = NULL;
 	json_t *last;
 
 	if (vm_name(parameters)) {
-		vm = vm_get(server, parameters, userdata);
+		vm = api_vm(server, parameters, userdata);
 		if (!vm)
 			return;
 	}
@@ -289,7 +303,7 @@ static void list(struct varlink_server *server, json_t *parameters,
 					       strerror(ENOMEM)));
 		return;
 	}
-	list->manager = manager_of(userdata);
+	list->manager = api_manager(userdata);
 	list->vms = json_array();
 	list->missing = 1;
 	control_ask(userdata, &list->ask);
@@ -320,7 +334,7 @@ static void failed(struct varlink_server *server, const char *format, ...)
 static void add(struct varlink_server *server, json_t *parameters,
 		void *userdata)
 {
-	struct manager *manager = manager_of(userdata);
+	struct manager *manager = api_manager(userdata);
 	const char *name = vm_name(parameters);
 	struct vm *vm;
 	int rc;
@@ -342,11 +356,11 @@ static void add(struct varlink_server *server, json_t *parameters,
 static void drop(struct varlink_server *server, json_t *parameters,
 		 void *userdata)
 {
-	struct vm *vm = vm_get(server, parameters, userdata);
+	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (!vm)
 		return;
-	if (manager_remove(manager_of(userdata), vm))
+	if (manager_remove(api_manager(userdata), vm))
 		varlink_server_error(server, INTERFACE_VM_BUSY,
 				     json_pack("{s:s}", "vm", vm->name));
 	else
@@ -356,7 +370,7 @@ static void drop(struct varlink_server *server, json_t *parameters,
 static void restart(struct varlink_server *server, json_t *parameters,
 		    void *userdata)
 {
-	struct vm *vm = vm_get(server, parameters, userdata);
+	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (!vm)
 		return;
@@ -369,7 +383,7 @@ static void restart(struct varlink_server *server, json_t *parameters,
 static void describe(struct varlink_server *server, json_t *parameters,
 		     void *userdata)
 {
-	struct vm *vm = vm_get(server, parameters, userdata);
+	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (vm)
 		varlink_server_reply(server, vm->ops->describe(vm));
@@ -381,7 +395,7 @@ static void reload(struct varlink_server *server, json_t *parameters,
 	char text[MANAGER_TEXT_MAX];
 
 	(void)parameters;
-	if (manager_reload(manager_of(userdata), text, sizeof(text)))
+	if (manager_reload(api_manager(userdata), text, sizeof(text)))
 		failed(server, "%s", text);
 	else
 		varlink_server_reply(server, NULL);
@@ -407,6 +421,7 @@ static const varlink_handler manager_handlers[INTERFACE_MANAGER_NR_METHODS] = {
 static const struct varlink_binding bindings[] = {
 	{ &interface_ballonet, ballonet_handlers },
 	{ &interface_manager, manager_handlers },
+	{ &interface_governor, api_governor },
 };
 
 const struct varlink_service api_service = {

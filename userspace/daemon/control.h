@@ -75,5 +75,11 @@ struct varlink_server *control_answer(struct control_ask *ask);
 
 /* api.c */
 extern const struct varlink_service api_service;
+struct manager *api_manager(void *userdata);
+struct vm *api_vm(struct varlink_server *server, json_t *parameters,
+		  void *userdata);
+
+/* api_governor.c */
+extern const varlink_handler api_governor[];
 
 #endif

@@ -98,8 +98,10 @@ static void on_told(void *userdata, const struct interface_event *event,
 	struct manager *manager = userdata;
 
 	manager->events.lost += lost;
-	if (event)
+	if (event) {
 		event_log_add(&manager->events, event);
+		governor_told(manager->governor, event->type);
+	}
 	if (manager->news)
 		alarm_set(manager->news, 0);
 }
@@ -125,7 +127,9 @@ int manager_init(struct manager *manager, const struct manager_args *args,
 	manager->settings.dir = manager->vm_dir;
 	manager->settings.told = on_told;
 	manager->settings.manager = manager;
-	rc = alarm_create(loop, on_reaper, manager, &manager->settings.reaper);
+	rc = alarm_create(loop, on_reaper, manager,
+			  &manager->settings.reaper) ?:
+		governor_create(manager, &manager->governor);
 	if (rc) {
 		log_err("cannot start: %s", strerror(-rc));
 		return rc;
@@ -314,6 +318,7 @@ void manager_start(struct manager *manager)
 
 	vms_configure(manager, &none);
 	vms_find(manager);
+	governor_configure(manager->governor);
 }
 
 /**
@@ -346,6 +351,7 @@ int manager_reload(struct manager *manager, char *ret_text, size_t size)
 	settings_update(manager);
 	missing = vms_configure(manager, &old);
 	conf_deinit(&old);
+	governor_configure(manager->governor);
 	log_info("configuration reloaded: %zu VMs configured", conf.nr_vms);
 	if (!missing)
 		return 0;
@@ -366,6 +372,7 @@ void manager_deinit(struct manager *manager)
 		manager->vms = vm->next;
 		vm_destroy(vm);
 	}
+	governor_destroy(&manager->governor);
 	alarm_destroy(&manager->settings.reaper);
 	conf_deinit(&manager->conf);
 }

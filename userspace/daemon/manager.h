@@ -7,6 +7,7 @@
 
 #include "conf.h"
 #include "event_log.h"
+#include "governor.h"
 #include "vm.h"
 
 #include <limits.h>
@@ -38,6 +39,7 @@ struct manager_args {
  * @control_path: of the control socket
  * @control_gid: group of the control socket, or -1
  * @vms:	in the order in which they came
+ * @governor:	who decides about their memory
  * @events:	what guests have told
  * @news:	rings when there is more in @events; of the control socket
  */
@@ -49,6 +51,7 @@ struct manager {
 	char control_path[SOCK_PATH_MAX];
 	gid_t control_gid;
 	struct vm *vms;
+	struct governor *governor;
 	struct event_log events;
 	struct alarm *news;
 };

@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "follow.h"
+#include "governor.h"
 #include "interface.h"
 #include "link.h"
 #include "plan.h"
@@ -84,6 +85,7 @@ struct vm_ops {
  * @trouble:	why there is no VMM, where that is known, or NULL
  * @guest:	changes when another guest begins: what was learnt of the last
  *		one is void
+ * @governed:	the governor's part of it
  * @last:	the last event of each type; time_us is 0 if there was none
  * @told_ms:	when they came, in loop time
  * @wish_alarm:	when to look again whether @wish can be fulfilled
@@ -102,6 +104,7 @@ struct vm {
 	bool doomed;
 	const char *trouble;
 	uint64_t guest;
+	struct governed governed;
 	struct interface_event last[INTERFACE_NR_EVENTS];
 	uint64_t told_ms[INTERFACE_NR_EVENTS];
 	struct alarm *wish_alarm;

@@ -98,29 +98,3 @@ void policy_limits(const struct policy *policy, uint64_t memory,
 			policy->tolerance : 0,
 	};
 }
-
-/**
- * policy_budget - make a host look as small as the VMs' budget
- * @host:	the snapshot; total and available are changed
- * @budget:	what all VMs together may occupy, with what is to stay free; 0:
- *		there is none
- * @occupied:	what they occupy
- *
- * What the machine itself has available still counts, in the measure of the
- * smaller host: the levels of the planner are multiples of min_free, so that a
- * machine that is short is as short with a budget.
- */
-void policy_budget(struct plan_host *host, uint64_t budget, uint64_t occupied)
-{
-	uint64_t real = host->min_free ? host->min_free :
-		plan_min_free(host->total);
-	uint64_t small = host->min_free ? host->min_free :
-		plan_min_free(budget);
-
-	if (!budget || budget >= host->total)
-		return;
-	host->total = budget;
-	if (real)
-		host->available = mul_div(host->available, small, real);
-	host->available = min_u64(host->available, sub_sat(budget, occupied));
-}

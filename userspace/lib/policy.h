@@ -42,6 +42,5 @@ int policy_check(const struct policy *policy, struct fault *ret_fault);
 bool policy_is_managed(const struct policy *policy);
 void policy_limits(const struct policy *policy, uint64_t memory,
 		   struct plan_limits *ret_limits);
-void policy_budget(struct plan_host *host, uint64_t budget, uint64_t occupied);
 
 #endif

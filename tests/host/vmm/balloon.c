@@ -15,7 +15,7 @@
  * "inflate FRAME NR [nowait]", "deflate ...": the standard's arrays, as Linux
  * sends them: 256 numbers a buffer, descending.
  */
-static void arrays(int q, uint64_t frame, uint64_t left, bool nowait)
+void arrays(int q, uint64_t frame, uint64_t left, bool nowait)
 {
 	uint64_t i, n;
 	unsigned int in_ring = 0;

@@ -209,7 +209,7 @@ static const struct command main_commands[] = {
 
 static const struct command *const commands[] = {
 	ram_commands, message_commands, ring_commands, balloon_commands,
-	tell_commands, main_commands,
+	tell_commands, live_commands, main_commands,
 };
 
 void run_words(char **arg)
@@ -242,6 +242,8 @@ int main(void)
 {
 	char line[8192];
 
+	/* So that whether there is another command can be seen. */
+	setvbuf(stdin, NULL, _IONBF, 0);
 	while (fgets(line, sizeof(line), stdin)) {
 		line_nr++;
 		run(line);

@@ -257,6 +257,19 @@ static void cmd_config(char **arg)
 	say("%s", m.size ? text : "refused");
 }
 
+/* The target, in pages. */
+uint32_t config_pages(void)
+{
+	struct message m = { 24, 1, 16, { 0 } };
+	uint32_t c[3] = { 0, 4, 0 }, pages;
+
+	memcpy(m.data, c, 12);
+	send_fds(&m, 12 + m.size, NULL, 0);
+	receive(&m, 24);
+	memcpy(&pages, m.data + 12, 4);
+	return pages;
+}
+
 void cmd_write(char **arg)
 {
 	uint8_t d[300] = { 0 };

@@ -251,6 +251,12 @@ void wait_ring(int q)
 		    avail_idx[q]);
 }
 
+/* Has everything that was offered come back? */
+bool came_back(int q)
+{
+	return used(q)[1] == avail_idx[q];
+}
+
 static void cmd_wait(char **arg)
 {
 	(void)arg;

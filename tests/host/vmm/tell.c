@@ -30,6 +30,29 @@ static void cmd_stats(char **arg)
 	do_kick(queue_of(STATS));
 }
 
+/* Pairs of a tag and a value. */
+void offer_stats(const uint64_t (*numbers)[2], size_t nr)
+{
+	uint8_t *p = at(BUF_GPA + 0x110000);
+	struct desc d = { BUF_GPA + 0x110000, nr * 10, 0, 0 };
+	uint16_t tag;
+	size_t i;
+
+	for (i = 0; i < nr; i++, p += 10) {
+		tag = numbers[i][0];
+		memcpy(p, &tag, 2);
+		memcpy(p + 2, &numbers[i][1], 8);
+	}
+	offer(queue_of(STATS), &d, 1);
+	do_kick(queue_of(STATS));
+}
+
+/* Has the driver no buffer there, or one that the host has used? */
+bool stats_wanted(void)
+{
+	return came_back(queue_of(STATS));
+}
+
 /* "statsback": wait until the host asks for new numbers. */
 static void cmd_statsback(char **arg)
 {

@@ -6,6 +6,7 @@
 #define VMM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PAGE		4096ull
@@ -74,6 +75,7 @@ void request_state(uint32_t nr, uint32_t index, uint32_t value);
 uint64_t ask(uint32_t nr, const void *data, uint32_t size);
 void send_memory(bool slots);
 void cmd_write(char **arg);
+uint32_t config_pages(void);
 
 /* ring.c */
 extern unsigned int num;
@@ -87,11 +89,18 @@ void show(int q);
 void offer(int q, const struct desc *d, unsigned int nr);
 void do_kick(int q);
 void wait_ring(int q);
+bool came_back(int q);
 
 /* balloon.c */
 extern const struct command balloon_commands[];
+void arrays(int q, uint64_t frame, uint64_t left, bool nowait);
 
 /* tell.c */
 extern const struct command tell_commands[];
+void offer_stats(const uint64_t (*numbers)[2], size_t nr);
+bool stats_wanted(void);
+
+/* live.c */
+extern const struct command live_commands[];
 
 #endif

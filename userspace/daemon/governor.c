@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Theory of operation
+ *
+ * Each period, four times a second while the host is short, and at once when a
+ * guest tells of its memory or the host's kernel of stalls: a snapshot of the
+ * host and of all VMs goes through plan(), and what comes out is done. Nothing
+ * here waits for a guest or a back-end: the snapshot is what is known, with its
+ * age, and the planner takes nothing on old evidence.
+ *
+ * What the planner remembers of a guest begins anew with each guest and with
+ * each manager; it takes nothing before it has seen fresh evidence twice. So a
+ * manager may end at any moment: the next one goes on from the balloons that it
+ * finds.
+ *
+ * A dry run does all of that but to set the balloons.
+ */
+#include "governor.h"
+#include "host.h"
+#include "log.h"
+#include "manager.h"
+#include "plan_math.h"
+#include "policy.h"
+#include "size.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* While the host is short: VMs are moved in steps of this time. */
+#define SHORT_PERIOD_MS	250
+/*
+ * Plans for events are at least so far apart: the first event is acted upon at
+ * once, the others of a burst together.
+ */
+#define BURST_MS	50
+/* A line about each new decision of a VM, of a restless one some. */
+#define LINES_PER_S	1
+#define LINES_AT_ONCE	8
+
+/**
+ * struct governor - its state
+ * @manager:	whose VMs it moves
+ * @host:	the machine, or NULL while nothing is managed
+ * @alarm:	the next plan
+ * @due_ms:	when that is, in loop time
+ * @urgent_ms:	when the last plan for an event was, in loop time
+ * @snapshot:	of the host, of the last plan
+ * @memory:	what the planner remembers of the host
+ * @summary:	of the last plan
+ * @planned:	there was one
+ * @admission:	room that is held for VMs that start
+ * @named:	how many names were made up for that
+ * @vms:	of the last plan, by number; may be gone since
+ * @guests:	likewise
+ * @memories:	likewise
+ * @decisions:	likewise
+ * @nr:		how many there were
+ * @size:	elements of each array
+ * @trouble:	limits what is logged about plans that could not be made
+ */
+struct governor {
+	struct manager *manager;
+	struct host *host;
+	struct alarm *alarm;
+	uint64_t due_ms;
+	uint64_t urgent_ms;
+	struct plan_host snapshot;
+	struct plan_host_memory memory;
+	struct plan_summary summary;
+	bool planned;
+	struct admission admission;
+	unsigned int named;
+	struct vm **vms;
+	struct plan_guest *guests;
+	struct plan_memory *memories;
+	struct plan_decision *decisions;
+	size_t nr;
+	size_t size;
+	struct log_limit trouble;
+};
+
+static const struct conf_host *conf_of(const struct governor *governor)
+{
+	return &governor->manager->conf.host;
+}
+
+static uint64_t loop_now(const struct governor *governor)
+{
+	return uv_now(governor->manager->settings.loop);
+}
+
+static void plan_in(struct governor *governor, uint64_t ms)
+{
+	governor->due_ms = loop_now(governor) + ms;
+	alarm_set(governor->alarm, ms);
+}
+
+static int grow(void *array, size_t nr, size_t size)
+{
+	void **place = array;
+	void *bigger = reallocarray(*place, nr, size);
+
+	if (!bigger)
+		return -ENOMEM;
+	*place = bigger;
+	return 0;
+}
+
+static int arrays_grow(struct governor *governor, size_t nr)
+{
+	int rc;
+
+	if (nr <= governor->size)
+		return 0;
+	rc = grow(&governor->vms, nr, sizeof(*governor->vms)) ?:
+		grow(&governor->guests, nr, sizeof(*governor->guests)) ?:
+		grow(&governor->memories, nr, sizeof(*governor->memories)) ?:
+		grow(&governor->decisions, nr, sizeof(*governor->decisions));
+	if (!rc)
+		governor->size = nr;
+	return rc;
+}
+
+static void guest_look(const struct governor *governor, struct vm *vm,
+		       struct plan_guest *ret_guest)
+{
+	const struct policy *policy = conf_policy(&governor->manager->conf,
+						  vm->name);
+
+	vm_snapshot(vm, ret_guest);
+	policy_limits(policy, ret_guest->memory, &ret_guest->limits);
+	if (!policy_is_managed(policy)) {
+		ret_guest->flags |= PLAN_MANUAL;
+		ret_guest->flags &= ~PLAN_PAGEABLE;
+	}
+	if (!vm->grant)
+		ret_guest->wish = 0;
+	if (vm->governed.guest != vm->guest) {
+		vm->governed.guest = vm->guest;
+		memset(&vm->governed.memory, 0, sizeof(vm->governed.memory));
+		vm->governed.now.time_us = 0;
+	}
+}
+
+/* Return: how many VMs there are, with something in them; or -ENOMEM. */
+static ssize_t guests_look(struct governor *governor)
+{
+	struct vm *vm;
+	size_t nr = 0;
+	int rc;
+
+	for (vm = governor->manager->vms; vm; vm = vm->next)
+		nr++;
+	rc = arrays_grow(governor, nr);
+	if (rc)
+		return rc;
+	nr = 0;
+	for (vm = governor->manager->vms; vm; vm = vm->next) {
+		guest_look(governor, vm, &governor->guests[nr]);
+		if (!governor->guests[nr].memory) {
+			vm->governed.now.time_us = 0;
+			continue;
+		}
+		governor->memories[nr] = vm->governed.memory;
+		governor->vms[nr++] = vm;
+	}
+	return nr;
+}
+
+/* What is held, less what the VMs it is held for occupy already. */
+static uint64_t held_by(struct governor *governor, size_t nr)
+{
+	struct lease *lease;
+	size_t i;
+
+	admission_expire(&governor->admission, loop_now(governor));
+	for (i = 0; i < governor->admission.nr; i++)
+		governor->admission.leases[i].taken = 0;
+	for (i = 0; i < nr; i++) {
+		lease = admission_find(&governor->admission,
+				       governor->vms[i]->name);
+		if (lease)
+			lease->taken = governor->guests[i].resident;
+	}
+	return admission_held(&governor->admission);
+}
+
+static int host_look(struct governor *governor, size_t nr)
+{
+	struct plan_host *host = &governor->snapshot;
+	uint64_t occupied = 0, period = conf_of(governor)->period_ms;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < nr; i++)
+		occupied = add_sat(occupied, governor->guests[i].resident);
+	rc = host_snapshot(governor->host, occupied, host);
+	if (rc)
+		return rc;
+	/* As back-ends count, for whom 0 is never. */
+	host->now_ms++;
+	host->held = held_by(governor, nr);
+	/* Looking more often makes no guest answer sooner. */
+	host->period_ms = period > 1000 ? period : 1000;
+	return 0;
+}
+
+static uint64_t since(uint64_t now_ms, uint64_t when_ms)
+{
+	if (!when_ms)
+		return DECISION_NEVER;
+	return when_ms < now_ms ? now_ms - when_ms : 0;
+}
+
+static void evidence(const struct governor *governor, size_t i,
+		     struct decision *ret_decision)
+{
+	const struct plan_guest *guest = &governor->guests[i];
+	uint64_t now_ms = governor->snapshot.now_ms;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	*ret_decision = (struct decision){
+		.time_us = now.tv_sec * UINT64_C(1000000) + now.tv_nsec / 1000,
+		.from = guest->memory - (guest->target < guest->memory ?
+					 guest->target : guest->memory),
+		.to = governor->decisions[i].keep,
+		.page_out = governor->decisions[i].page_out,
+		.dry = conf_of(governor)->manage != CONF_MANAGE_ON,
+		.level = governor->summary.level,
+		.free = governor->summary.free,
+		.min_free = governor->summary.min_free,
+		.plan = governor->decisions[i],
+		.available = guest->stats.when_ms ? guest->stats.available :
+			PLAN_UNKNOWN,
+		.stats_ms = since(now_ms, guest->stats.when_ms),
+		.short_ms = since(now_ms, guest->short_ms),
+	};
+}
+
+static void decision_log_line(const struct decision *d, const char *vm)
+{
+	char text[5][SIZE_TEXT_MAX];
+
+	log_info("%s: %s %s instead of %s: %s (host %s, %s free; uses %s, demands %s)",
+		 vm, d->dry ? "would keep" : "keeps",
+		 size_format(d->to, text[0]), size_format(d->from, text[1]),
+		 plan_reason_names[d->plan.reason], plan_level_names[d->level],
+		 size_format(d->free, text[2]),
+		 size_format(d->plan.used, text[3]),
+		 size_format(d->plan.demand, text[4]));
+}
+
+static bool is_movable(const struct plan_guest *guest)
+{
+	return guest->flags & PLAN_BALLOON &&
+		!(guest->flags & (PLAN_MANUAL | PLAN_FROZEN));
+}
+
+static void act(struct governor *governor, size_t i)
+{
+	const struct plan_guest *guest = &governor->guests[i];
+	const struct plan_decision *plan = &governor->decisions[i];
+	struct vm *vm = governor->vms[i];
+	struct governed *governed = &vm->governed;
+	bool change = is_movable(guest) && plan->balloon != guest->target;
+
+	governed->memory = governor->memories[i];
+	evidence(governor, i, &governed->now);
+	if (!change)
+		return;
+	if (decision_log_add(&governed->log, &governed->now) &&
+	    bucket_take(&governed->lines, loop_now(governor), LINES_PER_S,
+			LINES_AT_ONCE))
+		decision_log_line(&governed->now, vm->name);
+	if (!governed->now.dry)
+		vm_balloon(vm, plan->balloon);
+}
+
+static void level_log(const struct governor *governor, enum plan_level before)
+{
+	const struct plan_summary *summary = &governor->summary;
+	char text[3][SIZE_TEXT_MAX];
+
+	if (governor->planned && summary->level == before)
+		return;
+	log_info("host is %s: %s free, %s to keep free, %s for VMs",
+		 plan_level_names[summary->level],
+		 size_format(summary->free, text[0]),
+		 size_format(summary->min_free, text[1]),
+		 size_format(summary->budget, text[2]));
+}
+
+/* Return: 0 or a negative errno, which is logged. */
+static int plan_and_act(struct governor *governor)
+{
+	enum plan_level before = governor->summary.level;
+	ssize_t nr, i;
+	int rc;
+
+	nr = guests_look(governor);
+	rc = nr < 0 ? (int)nr : host_look(governor, nr);
+	if (rc) {
+		log_warn_rarely(&governor->trouble, "cannot plan: %s",
+				strerror(-rc));
+		return rc;
+	}
+	plan(&governor->snapshot, &governor->memory, governor->guests,
+	     governor->memories, governor->decisions, nr, &governor->summary);
+	level_log(governor, before);
+	governor->planned = true;
+	governor->nr = nr;
+	for (i = 0; i < nr; i++)
+		act(governor, i);
+	return 0;
+}
+
+static void on_alarm(void *userdata)
+{
+	struct governor *governor = userdata;
+	uint64_t period = conf_of(governor)->period_ms;
+
+	(void)plan_and_act(governor);
+	if (governor->summary.level >= PLAN_ORANGE && period > SHORT_PERIOD_MS)
+		period = SHORT_PERIOD_MS;
+	plan_in(governor, period);
+}
+
+/* Something has happened: plan now, or at the end of the burst. */
+static void hurry(struct governor *governor)
+{
+	uint64_t now = loop_now(governor), due = governor->urgent_ms + BURST_MS;
+
+	if (!governor->host)
+		return;
+	if (due < now)
+		due = now;
+	if (governor->due_ms <= due)
+		return;
+	governor->urgent_ms = due;
+	plan_in(governor, due - now);
+}
+
+static void on_wake(void *userdata)
+{
+	hurry(userdata);
+}
+
+/**
+ * governor_told - a guest has told something
+ * @governor:	the governor
+ * @type:	what
+ */
+void governor_told(struct governor *governor, enum interface_event_type type)
+{
+	if (type == INTERFACE_EVENT_SHORT || type == INTERFACE_EVENT_PLENTY ||
+	    type == INTERFACE_EVENT_WISH)
+		hurry(governor);
+}
+
+static void stop(struct governor *governor)
+{
+	struct vm *vm;
+
+	alarm_clear(governor->alarm);
+	host_destroy(&governor->host);
+	governor->planned = false;
+	governor->memory = (struct plan_host_memory){ 0 };
+	for (vm = governor->manager->vms; vm; vm = vm->next) {
+		memset(&vm->governed.memory, 0, sizeof(vm->governed.memory));
+		vm->governed.now.time_us = 0;
+	}
+}
+
+static void start(struct governor *governor)
+{
+	const struct host_options options = {
+		.budget = conf_of(governor)->budget,
+		.min_free = conf_of(governor)->reserve,
+	};
+	int rc = host_create(governor->manager->settings.loop, &options,
+			     on_wake, governor, &governor->host);
+
+	if (rc)
+		log_err("cannot look at the host: %s; nothing is managed",
+			strerror(-rc));
+}
+
+/**
+ * governor_configure - the configuration has been read
+ * @governor:	the governor
+ */
+void governor_configure(struct governor *governor)
+{
+	const struct conf_host *conf = conf_of(governor);
+
+	if (conf->manage == CONF_MANAGE_OFF) {
+		if (governor->host)
+			stop(governor);
+		return;
+	}
+	if (governor->host)
+		host_limit(governor->host, conf->budget, conf->reserve);
+	else
+		start(governor);
+	if (governor->host)
+		plan_in(governor, 0);
+}
+
+/**
+ * governor_create - begin to govern
+ * @manager:	whose VMs
+ * @ret_governor: to be given to governor_destroy(); does nothing before
+ *		governor_configure()
+ *
+ * Return: 0 or a negative errno.
+ */
+int governor_create(struct manager *manager, struct governor **ret_governor)
+{
+	struct governor *governor = calloc(1, sizeof(*governor));
+	int rc;
+
+	if (!governor)
+		return -ENOMEM;
+	governor->manager = manager;
+	rc = alarm_create(manager->settings.loop, on_alarm, governor,
+			  &governor->alarm);
+	if (rc) {
+		free(governor);
+		return rc;
+	}
+	*ret_governor = governor;
+	return 0;
+}
+
+/**
+ * governor_destroy - govern no more; balloons stay as they are
+ * @governor:	set to NULL; nothing happens if it is
+ */
+void governor_destroy(struct governor **governor)
+{
+	struct governor *g = *governor;
+
+	if (!g)
+		return;
+	host_destroy(&g->host);
+	alarm_destroy(&g->alarm);
+	free(g->vms);
+	free(g->guests);
+	free(g->memories);
+	free(g->decisions);
+	free(g);
+	*governor = NULL;
+}
+
+/**
+ * governor_pack - the host as the governor sees it
+ * @governor:	the governor
+ *
+ * Return: a Host of io.ballonet.Governor, or NULL if there is no memory.
+ */
+json_t *governor_pack(const struct governor *governor)
+{
+	const struct plan_summary *summary = &governor->summary;
+	const struct plan_host *host = &governor->snapshot;
+
+	if (!governor->planned)
+		return json_pack("{s:s}", "manage",
+			conf_manage_names[conf_of(governor)->manage]);
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:i}",
+		"manage", conf_manage_names[conf_of(governor)->manage],
+		"level", plan_level_names[summary->level],
+		"total", (json_int_t)host->total,
+		"available", (json_int_t)host->available,
+		"free", (json_int_t)summary->free,
+		"min_free", (json_int_t)summary->min_free,
+		"budget", (json_int_t)summary->budget,
+		"demand", (json_int_t)summary->demand,
+		"missing", (json_int_t)summary->missing,
+		"held", (json_int_t)host->held,
+		"stall_some", (int)host->stall_some,
+		"stall_full", (int)host->stall_full);
+}
+
+/* What a VM is sure of: its minimum, or all that is not ours to take. */
+static uint64_t minimum_of(const struct plan_guest *guest,
+			   const struct plan_decision *decision)
+{
+	return is_movable(guest) ? guest->limits.min : decision->current;
+}
+
+static void room_look(struct governor *governor, size_t nr,
+		      struct admission_room *ret_room)
+{
+	uint64_t minimum;
+	size_t i;
+
+	*ret_room = (struct admission_room){
+		.budget = governor->snapshot.available,
+		.reserve = governor->summary.min_free,
+		.held = governor->snapshot.held,
+		.available = governor->snapshot.available,
+	};
+	for (i = 0; i < nr; i++) {
+		minimum = minimum_of(&governor->guests[i],
+				     &governor->decisions[i]);
+		ret_room->budget = add_sat(ret_room->budget,
+					   governor->guests[i].resident);
+		ret_room->minimums = add_sat(ret_room->minimums, minimum);
+	}
+	/* VMs may occupy more than a configured budget already. */
+	ret_room->budget = min_u64(ret_room->budget, governor->snapshot.total);
+}
+
+/**
+ * governor_name - make up a name for room that is held
+ * @governor:	the governor
+ * @name:	room for it
+ *
+ * Return: @name.
+ */
+const char *governor_name(struct governor *governor,
+			  char name[INTERFACE_NAME_MAX + 1])
+{
+	do
+		snprintf(name, INTERFACE_NAME_MAX + 1, "lease-%u",
+			 ++governor->named);
+	while (admission_find(&governor->admission, name));
+	return name;
+}
+
+/**
+ * governor_admit - hold room for a VM that is about to start, if there is some
+ * @governor:	the governor
+ * @name:	a valid name; what was held for it before is let go
+ * @bytes:	what the VM is promised
+ * @ms:		for how long
+ * @ret_room:	what there is without it, but for -EAGAIN
+ *
+ * Return: 0, -ENOMEM if there is no room, -ENOSPC if room is held for too many
+ * already, -EAGAIN if nothing is managed.
+ */
+int governor_admit(struct governor *governor, const char *name, uint64_t bytes,
+		   uint64_t ms, struct admission_room *ret_room)
+{
+	struct admission before = governor->admission;
+	int rc;
+
+	admission_release(&governor->admission, name);
+	if (!governor->host || plan_and_act(governor)) {
+		governor->admission = before;
+		return -EAGAIN;
+	}
+	room_look(governor, governor->nr, ret_room);
+	rc = admission_left(ret_room) < bytes ? -ENOMEM :
+		admission_hold(&governor->admission, name, bytes,
+			       loop_now(governor) + ms);
+	if (rc)
+		governor->admission = before;
+	else
+		plan_in(governor, 0);
+	return rc;
+}
+
+/**
+ * governor_release - hold room no more
+ * @governor:	the governor
+ * @name:	for whom it was held
+ *
+ * Return: 0 or -ENOENT.
+ */
+int governor_release(struct governor *governor, const char *name)
+{
+	return admission_release(&governor->admission, name);
+}
