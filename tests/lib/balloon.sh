@@ -157,3 +157,15 @@ balloon_is_given_back() {
 	check guest "$name" memload touch \
 		$(($(meminfo "$name" MemAvailable) / MIB - 24))
 }
+
+# nothing_leaks NAME - of the driver's; skips where the kernel has no kmemleak
+nothing_leaks() {
+	local leaks=/sys/kernel/debug/kmemleak
+
+	guest "$1" test -e $leaks ||
+		{ skip "no kmemleak in this kernel"; return; }
+	# A block is a leak when two scans found nobody who points to it.
+	check guest "$1" "echo scan > $leaks; sleep 6; echo scan > $leaks"
+	eq "$(guest "$1" "grep -A20 -e ballonet -e psi_ $leaks")" "" \
+		"what kmemleak found"
+}

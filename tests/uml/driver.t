@@ -212,12 +212,7 @@ test_unload_in_the_middle_of_a_move() {
 }
 
 test_nothing_leaks() {
-	local leaks=/sys/kernel/debug/kmemleak
-
-	guest vm test -e $leaks || { skip "no kmemleak in $kernel"; return; }
-	# A block is a leak when two scans found nobody who points to it.
-	check guest vm "echo scan > $leaks; sleep 6; echo scan > $leaks"
-	eq "$(guest vm "grep -A20 ballonet $leaks")" "" "what kmemleak found"
+	nothing_leaks vm
 }
 
 test_the_log_is_clean() {

@@ -516,17 +516,8 @@ test_no_limit_of_frames_is_absurd_enough() {
 		0x7fffffffffffffff 0xffffffffffffffff
 }
 
-nothing_leaks() {
-	local leaks=/sys/kernel/debug/kmemleak
-
-	guest vm test -e $leaks || { skip "no kmemleak in $kernel"; return; }
-	# A block is a leak when two scans found nobody who points to it.
-	check guest vm "echo scan > $leaks; sleep 6; echo scan > $leaks"
-	eq "$(guest vm "grep -A20 ballonet $leaks")" "" "what kmemleak found"
-}
-
 test_nothing_leaks() {
-	nothing_leaks
+	nothing_leaks vm
 }
 
 test_the_guest_leaves() {
@@ -724,7 +715,7 @@ test_a_hint_that_is_answered_twice_hurts_nobody() {
 }
 
 test_nothing_that_was_hinted_leaks() {
-	nothing_leaks
+	nothing_leaks vm
 }
 
 test_the_guest_that_was_to_be_migrated_leaves() {

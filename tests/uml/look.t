@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What an administrator can see of the driver at work: tracepoints, counters
-# in debugfs, messages in the log.
+# in debugfs, messages in the log. look-debug.t runs it on the debug kernel.
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
@@ -139,8 +139,12 @@ test_counters_go_with_the_driver() {
 	eq "$(counts inflate_sent)" 0 "requests of the new balloon"
 }
 
-test_the_log_is_clean() {
+test_nothing_leaks() {
 	check guest vm rmmod ballonet
+	nothing_leaks vm
+}
+
+test_the_log_is_clean() {
 	guest_stop vm
 }
 

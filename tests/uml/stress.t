@@ -242,7 +242,7 @@ all_is_back() {
 
 # As far as kmemleak says: for good it gives up, and refuses to scan, when it
 # finds no memory for itself, which a guest short of memory may not have.
-nothing_leaks() {
+nothing_leaked() {
 	local leaks=/sys/kernel/debug/kmemleak
 
 	guest "$name" test -e $leaks || return 0
@@ -284,7 +284,7 @@ stress() {
 	[ -z "$test_failed" ] || return
 	all_is_back
 	check guest "$name" memload drop
-	nothing_leaks
+	nothing_leaked
 	guest_stop "$name"
 	within 5 manager remove "$name" >/dev/null
 }
