@@ -13,11 +13,14 @@
 kernel=${UML_KERNEL:-uml}
 # From the guest's trouble to the host's knowledge: what is asked for. The debug
 # kernel is several times slower, with everything.
-LIMIT_MS=100
-[ "$kernel" = uml ] || LIMIT_MS=500
+LIMIT_MS=100 ROUNDS=9
+[ "$kernel" = uml ] || LIMIT_MS=500 ROUNDS=5
+# A guest that waits for processors for more of its time, in percent, is on a busy
+# machine.
+BUSY=20
 
 # Events.
-SHORT=1 WISH=3 FLOOR=4
+SHORT=1 PLENTY=2 WISH=3 FLOOR=4
 # As often as this, in ms, each type may come.
 GAP_MS=100
 
@@ -42,20 +45,6 @@ now_ms() {
 	echo $((${EPOCHREALTIME/.} / 1000))
 }
 
-# next_event NAME TYPE MS - print the time of the first one after that time; at
-# the latest half a minute later
-next_event() {
-	local end=$((SECONDS + 30)) bytes ms
-
-	while [ $SECONDS -lt $end ]; do
-		if read -r bytes ms < <(event "$1" "$2") &&
-			[ "$ms" -ge "$3" ]; then
-			echo "$ms"
-			return
-		fi
-	done
-}
-
 # wish_is NAME BYTES - for use with within
 wish_is() {
 	[ "$(vm_status "$1" wish)" = "$2" ]
@@ -66,20 +55,14 @@ liar_event() {
 	liar event "$1" | cut -d' ' -f1,2
 }
 
-# liar_told TYPE - that there was one; for use with within
+# liar_told TYPE [TIMES] - that there were so many; for use with within
 liar_told() {
-	[ "$(liar_event "$1" | cut -d' ' -f1)" -ge 1 ]
+	[ "$(liar_event "$1" | cut -d' ' -f1)" -ge "${2:-1}" ]
 }
 
 # nth N NUMBER... - the N-th smallest of the others
 nth() {
 	printf '%s\n' "${@:2}" | sort -n | sed -n "$1p"
-}
-
-# swap_on NAME - compressed, so that it needs no disk
-swap_on() {
-	check guest "$1" 'modprobe zram && echo 512M >/sys/block/zram0/disksize &&
-		mkswap /dev/zram0 && swapon /dev/zram0' >/dev/null
 }
 
 test_the_driver_and_the_back_end_agree_on_events() {
@@ -115,10 +98,20 @@ test_the_host_hears_what_the_floor_keeps() {
 	at_most "$bytes" $((480 * MIB - actual + 16 * MIB)) "missing"
 }
 
+# first_short US - print the time of the first alarm after that one, if it came
+first_short() {
+	local us
+
+	us=$(jq "select(.type == \"short\" and .time_us >= $1) | .time_us" \
+		"$WORK/told" 2>/dev/null | head -n 1)
+	echo "$us"
+	[ -n "$us" ]
+}
+
 # trouble_round - be short of memory once, with a balloon down to the floor;
 # prints how many ms later the host knew
 trouble_round() {
-	local floor began known
+	local floor began
 
 	floor=$(knob vm floor)
 	check balloon_set vm vhost 0
@@ -126,30 +119,39 @@ trouble_round() {
 	within 60 not_short || return
 	check balloon_set vm vhost $((480 * MIB))
 	within 60 knob_is vm state floor
-	next_event vm short "$(now_ms)" >"$WORK/known" &
-	began=$(guest vm trouble available $((floor / 2))) || return
-	within 10 gone $! || { kill $!; return 1; }
-	wait $!
-	known=$(<"$WORK/known")
-	echo "began ${began%???}, known $known" >&2
-	echo $((known - ${began%???}))
+	began=$(guest vm trouble $((floor / 2))) || return
+	within 10 first_short "$began" >/dev/null || return
+	echo $((($(first_short "$began") - began) / 1000))
+}
+
+# guest_waited - how long it has run, and waited for a processor, in ns
+guest_waited() {
+	cut -d' ' -f1,2 "/proc/${guest_pids[vm]}/schedstat"
 }
 
 not_short() {
 	[ "$(vm_status vm pressure)" != short ]
 }
 
+# Where others use the processors, the guest stands still in between, and that is
+# not the driver's to answer for.
 test_the_host_knows_of_trouble_within_100_ms() {
-	local ms all=()
+	local ms all=() run wait run2 wait2 limit=$LIMIT_MS
 
-	for _ in 1 2 3 4 5; do
+	ctl vm --json events vm >"$WORK/told" &
+	background $!
+	read -r run wait < <(guest_waited)
+	while [ ${#all[@]} -lt $ROUNDS ]; do
 		ms=$(trouble_round) || fail "no trouble" || return
 		all+=("$ms")
 	done
+	read -r run2 wait2 < <(guest_waited)
+	wait=$((100 * (wait2 - wait) / (wait2 - wait + run2 - run)))
+	ms=$(nth $(((ROUNDS + 1) / 2)) "${all[@]}")
 	echo "# ms from the guest's trouble to the host's knowledge: ${all[*]}," \
-		"median $(nth 3 "${all[@]}")"
-	# On a machine at rest each of them is; on a busy one, the guest waits.
-	at_most "$(nth 1 "${all[@]}")" $LIMIT_MS "the best"
+		"median $ms; it waited for a processor for $wait % of its time"
+	[ $wait -lt $BUSY ] || limit=$((10 * LIMIT_MS))
+	at_most "$ms" $limit "the median"
 }
 
 test_the_host_hears_when_there_is_plenty_again() {
@@ -321,14 +323,8 @@ test_a_wish_ends_with_the_driver() {
 }
 
 test_nothing_leaks() {
-	local leaks=/sys/kernel/debug/kmemleak
-
-	guest vm test -e $leaks || { skip "no kmemleak in $kernel"; return; }
 	check guest vm rmmod ballonet
-	# A block is a leak when two scans found nobody who points to it.
-	check guest vm "echo scan > $leaks; sleep 6; echo scan > $leaks"
-	eq "$(guest vm "grep -A20 -e ballonet -e psi_ $leaks")" "" \
-		"what kmemleak found"
+	nothing_leaks vm
 }
 
 test_the_log_is_clean() {
@@ -402,26 +398,43 @@ psi_fired() {
 	guest vm "sed -n 's/^psi //p' /sys/kernel/debug/ballonet/*/counters"
 }
 
-test_a_trigger_that_fires_tells_the_host() {
-	local told
+# stall_round - a process waits for memory, for longer than it takes; prints how
+# many ms later the host knew
+stall_round() {
+	local told ms began stall=/sys/module/memstall/parameters/msec
 
-	swap_on vm
-	# Without a floor nobody else finds fault.
+	read -r told _ < <(liar_event $SHORT)
+	check guest vm "echo 300 >$stall" || return
+	within 10 liar_told $SHORT $((told + 1)) || return
+	began=$(guest vm cat $stall)
+	read -r _ _ ms < <(liar event $SHORT)
+	echo $((ms - began))
+}
+
+test_a_trigger_that_fires_tells_the_host() {
+	local i ms plenty all=()
+
+	# Without a floor nobody else finds fault, with a balloon there is
+	# something that the host can give back.
 	check knob vm floor 0
-	told=$(liar_event $SHORT | cut -d' ' -f1)
+	tell target 16
+	within 10 knob_is vm actual $((16 * MIB))
+	check guest vm insmod /lib/memstall.ko
 	check guest vm ballonet-psi
-	# This kernel does not preempt: a stall in one piece may be over before
-	# it measures. Twice, since what has fired has to be armed again.
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		guest vm trouble stall 50000 >/dev/null
-		[ "$(psi_fired)" -lt 2 ] || break
-		sleep 1
+	for i in 1 2 3 4 5; do
+		read -r plenty _ < <(liar_event $PLENTY)
+		ms=$(stall_round) || fail "the host was not told" || return
+		all+=("$ms")
+		# What has fired has to be armed again.
+		at_least "$(psi_fired)" "$i" "times that the trigger fired"
+		within 30 liar_told $PLENTY $((plenty + 1))
 	done
-	[ "$(psi_fired)" -ge 2 ] ||
-		{ skip "no stall long enough in this guest"; return; }
-	# Without a balloon that it could give back, once.
-	at_least "$(liar_event $SHORT | cut -d' ' -f1)" $((told + 1)) \
-		"times that the host was told"
+	echo "# ms from the beginning of a stall to the host's knowledge:" \
+		"${all[*]}, median $(nth 3 "${all[@]}")"
+	check guest vm rmmod memstall
+	check guest vm ballonet-psi --off
+	tell target 0
+	within 10 knob_is vm actual 0
 }
 
 test_a_broken_event_ring_hurts_nobody() {
