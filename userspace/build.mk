@@ -131,7 +131,9 @@ $(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
 # What of the manager can be tested alone.
 $(U)/unit/test_host: $(call obj,$(addprefix $(US)/daemon/,host.c log.c psi.c \
 	watch.c))
-$(U)/unit/test_host: UNIT_PKGS += libuv
+$(U)/unit/test_ladder: $(call obj,$(addprefix $(US)/daemon/,host.c log.c \
+	psi.c watch.c) $(wildcard $(US)/daemon/ladder*.c))
+$(U)/unit/test_host $(U)/unit/test_ladder: UNIT_PKGS += libuv
 # Deliberately without the library: a second reading of the standards.
 $(HOST_BIN): $(U)/tests/%: $(U)/obj/tests/host/%.o
 	$(call us_link,)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "conf.h"
+#include "rung.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -172,7 +173,12 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		  "period: '0.1': expected 0.25 to 10 seconds" },
 		{ "[host]\nperiod = nan\n", 2, "expected 0.25 to 10 seconds" },
 		{ "[host]\nmin = 1G\n", 2,
-		  "expected manage, budget, reserve or period" },
+		  "expected manage, budget, reserve, period or ladder" },
+		{ "[host]\nladder = ksm swap\n", 2,
+		  "ladder: 'ksm swap': expected none, or some of" },
+		{ "[host]\nladder =\n", 2, "ladder: '': expected none" },
+		{ "[vm a]\nshare_group = a/b\n", 2,
+		  "share_group: 'a/b': expected a name" },
 		{ "[vm a]\nmin = -1\n", 2, "min: '-1': expected a size" },
 		{ "[vm a]\nmax = 0\n", 2, "max: '0': expected a size above 0" },
 		{ "[vm a]\nshares = 100001\n", 2,
@@ -239,7 +245,7 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	    "[vm b]\n"
 	    "min = 2G\n"
 	    "[class default]\n"
-	    "min = 512M\ntolerance = 1\n");
+	    "min = 512M\ntolerance = 1\nshare_group = ours\n");
 	put("b.conf.d/10.conf", "[class batch]\ncap = 70\n");
 	assert_int_equal(conf_load(path, true, &conf, &error), 0);
 	policy = conf_policy(&conf, "a");
@@ -254,11 +260,13 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	assert_int_equal(policy->tolerance, 50);
 	assert_false(policy_is_managed(policy));
 	policy = conf_policy(&conf, "b");
-	assert_int_equal(policy->given, POLICY_MIN | POLICY_TOLERANCE);
+	assert_int_equal(policy->given, POLICY_MIN | POLICY_TOLERANCE |
+			 POLICY_SHARE_GROUP);
 	assert_int_equal(policy->min, 2ULL << 30);
 	policy = conf_policy(&conf, "added by a call");
 	assert_int_equal(policy->min, 512 << 20);
 	assert_int_equal(policy->tolerance, 1);
+	assert_string_equal(policy->share_group, "ours");
 	assert_true(policy_is_managed(policy));
 	conf_deinit(&conf);
 }
@@ -275,11 +283,14 @@ static void what_is_not_said_of_the_host_is_safe(void **state)
 	assert_int_equal(conf.host.budget, 0);
 	assert_int_equal(conf.host.reserve, 0);
 	assert_int_equal(conf.host.period_ms, 1000);
+	/* Merging memory of VMs is for their owners to allow. */
+	assert_int_equal(conf.host.ladder, 1u << RUNG_RECLAIM);
 	assert_int_equal(conf_policy(&conf, "a")->given, 0);
 	conf_deinit(&conf);
 	put("b.conf", "[host]\nmanage = on\nbudget = 3G\nreserve = 64M\n"
-	    "period = 0.5\n");
+	    "period = 0.5\nladder = ksm  zswap\n");
 	assert_int_equal(conf_load(path, true, &conf, &error), 0);
+	assert_int_equal(conf.host.ladder, 1u << RUNG_KSM | 1u << RUNG_ZSWAP);
 	assert_int_equal(conf.host.manage, CONF_MANAGE_ON);
 	assert_int_equal(conf.host.budget, 3ULL << 30);
 	assert_int_equal(conf.host.reserve, 64 << 20);

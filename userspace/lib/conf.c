@@ -12,6 +12,7 @@
  * link to nowhere would silently take its VMs away.
  */
 #include "conf_parts.h"
+#include "rung.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -357,6 +358,7 @@ int conf_load(const char *path, bool required, struct conf *ret_conf,
 	struct conf conf = {
 		.host.manage = CONF_MANAGE_DRY_RUN,
 		.host.period_ms = PERIOD_MS,
+		.host.ladder = 1u << RUNG_RECLAIM,
 	};
 	int rc = 0;
 

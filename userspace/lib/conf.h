@@ -39,12 +39,14 @@ extern const char *const conf_manage_names[CONF_NR_MANAGES];
  * @budget:	what all VMs may occupy; 0: what there is
  * @reserve:	what is to stay free; 0: by the size of the host
  * @period_ms:	how often everything is looked at
+ * @ladder:	what may be done besides the balloons, bits of enum rung_kind
  */
 struct conf_host {
 	enum conf_manage manage;
 	uint64_t budget;
 	uint64_t reserve;
 	uint32_t period_ms;
+	unsigned int ladder;
 };
 
 /**

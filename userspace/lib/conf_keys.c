@@ -3,6 +3,7 @@
  * The keys of the configuration: what they take, and where it goes.
  */
 #include "conf_parts.h"
+#include "rung.h"
 #include "size.h"
 
 #include <stdlib.h>
@@ -140,6 +141,42 @@ static int set_period(struct reading *r, const char *value)
 	return 0;
 }
 
+/* What an operator decides; all else on the ladder is there or is not. */
+static const enum rung_kind rungs[] = { RUNG_KSM, RUNG_ZSWAP, RUNG_RECLAIM };
+
+/* Return: a bit, or 0. */
+static unsigned int rung_find(const char *word, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rungs); i++)
+		if (strlen(rung_names[rungs[i]]) == len &&
+		    !strncmp(rung_names[rungs[i]], word, len))
+			return 1u << rungs[i];
+	return 0;
+}
+
+static int set_ladder(struct reading *r, const char *value)
+{
+	const char *word = value;
+	unsigned int all = 0, one;
+	size_t len;
+
+	if (strcmp(value, "none"))
+		for (; (len = strcspn(word, " \t")); word += len,
+		     word += strspn(word, " \t")) {
+			one = rung_find(word, len);
+			if (!one)
+				break;
+			all |= one;
+		}
+	if (strcmp(value, "none") && (*word || !all))
+		return conf_wrong(r, "ladder: '%s': expected none, or some of ksm, zswap and reclaim",
+				  value);
+	r->conf->host.ladder = all;
+	return 0;
+}
+
 /*
  * What is intended for a VM
  */
@@ -216,6 +253,19 @@ static int set_tolerance(struct reading *r, const char *value)
 		      &policy_of(r, POLICY_TOLERANCE)->tolerance);
 }
 
+static int set_share_group(struct reading *r, const char *value)
+{
+	struct policy *policy;
+
+	if (!interface_name_valid(value))
+		return conf_wrong(r, "share_group: '%s': expected a name, as of a VM",
+				  value);
+	policy = policy_of(r, POLICY_SHARE_GROUP);
+	snprintf(policy->share_group, sizeof(policy->share_group), "%s",
+		 value);
+	return 0;
+}
+
 static int set_class(struct reading *r, const char *value)
 {
 	struct conf_vm *vm = &r->conf->vms[r->item];
@@ -255,6 +305,7 @@ static const struct key {
 	{ HOST, "budget", 1, set_budget },
 	{ HOST, "reserve", 2, set_reserve },
 	{ HOST, "period", 3, set_period },
+	{ HOST, "ladder", 4, set_ladder },
 	{ VM, "balloon", GROUP_WISH, set_balloon },
 	{ VM, "memory", GROUP_WISH, set_memory },
 	{ VM, "wishes", 4, set_wishes },
@@ -265,14 +316,15 @@ static const struct key {
 	{ VM | CLASS, "cap", 9, set_cap },
 	{ VM | CLASS, "cap_swapless", 10, set_cap_swapless },
 	{ VM | CLASS, "tolerance", 11, set_tolerance },
+	{ VM | CLASS, "share_group", 12, set_share_group },
 };
 
-#define POLICY_KEYS "min, max, shares, cap, cap_swapless or tolerance"
+#define POLICY_KEYS "min, max, shares, cap, cap_swapless, tolerance or share_group"
 
 static const char *const section_keys[CONF_NR_SECTIONS] = {
 	[CONF_SECTION_NONE] = "[manager], [host], [class NAME] or [vm NAME] before the first key",
 	[CONF_SECTION_MANAGER] = "backend, vm_group or control_group",
-	[CONF_SECTION_HOST] = "manage, budget, reserve or period",
+	[CONF_SECTION_HOST] = "manage, budget, reserve, period or ladder",
 	[CONF_SECTION_CLASS] = POLICY_KEYS,
 	[CONF_SECTION_VM] = "balloon, memory, wishes, class, " POLICY_KEYS,
 };

@@ -4,6 +4,7 @@
 #include "size.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -32,6 +33,9 @@ void policy_inherit(struct policy *policy, const struct policy *from)
 		policy->min = from->min;
 	if (missing & POLICY_MAX)
 		policy->max = from->max;
+	if (missing & POLICY_SHARE_GROUP)
+		memcpy(policy->share_group, from->share_group,
+		       sizeof(policy->share_group));
 	for (i = 0; i < ARRAY_SIZE(numbers); i++)
 		if (missing & numbers[i].bit)
 			*(uint32_t *)((char *)policy + numbers[i].offset) =

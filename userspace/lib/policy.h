@@ -16,6 +16,9 @@
 #define POLICY_CAP		(1U << 3)
 #define POLICY_CAP_SWAPLESS	(1U << 4)
 #define POLICY_TOLERANCE	(1U << 5)
+#define POLICY_SHARE_GROUP	(1U << 6)
+
+#define POLICY_SHARE_GROUP_MAX	64
 
 /**
  * struct policy - settings of a VM or of a class; all zero says nothing
@@ -26,6 +29,7 @@
  * @cap:	most of its memory that the balloon may be, in percent
  * @cap_swapless: the same for a guest without swap
  * @tolerance:	how much of its time it may wait for memory, in permille
+ * @share_group: those whose memory may be merged with its own; empty: nobody's
  */
 struct policy {
 	uint32_t given;
@@ -35,6 +39,7 @@ struct policy {
 	uint32_t cap;
 	uint32_t cap_swapless;
 	uint32_t tolerance;
+	char share_group[POLICY_SHARE_GROUP_MAX + 1];
 };
 
 void policy_inherit(struct policy *policy, const struct policy *from);
