@@ -91,7 +91,10 @@ static void on_input(void *userdata, int events)
 
 int main(int argc, char **argv)
 {
-	static const struct qmp_link_ops ops = { on_changed, on_state };
+	static const struct qmp_link_ops ops = {
+		.changed = on_changed,
+		.state = on_state,
+	};
 	bool borrow = argc == 5 && !strcmp(argv[1], "--borrow");
 	uv_loop_t *loop = uv_default_loop();
 	struct qmp_link_options options;

@@ -34,6 +34,9 @@ enum ctl_exit {
  * @balloon:	text of --balloon, or NULL
  * @wait:	wait until the target is reached
  * @wait_ms:	at most so long
+ * @qmp:	add: the monitor's socket, or NULL
+ * @qmp_mode:	add: how it is used, or NULL
+ * @pidfile:	add: what has the process' number, or NULL
  * @last:	events: only what is known
  * @name:	admit: for whom room is held, or NULL
  * @seconds:	admit: for how long; 0 if it was not said
@@ -48,6 +51,9 @@ struct ctl {
 	const char *balloon;
 	bool wait;
 	uint64_t wait_ms;
+	const char *qmp;
+	const char *qmp_mode;
+	const char *pidfile;
 	bool last;
 	const char *name;
 	unsigned int seconds;

@@ -22,6 +22,9 @@
 enum option_key {
 	OPTION_FOR = 256,
 	OPTION_NAME,
+	OPTION_QMP,
+	OPTION_QMP_MODE,
+	OPTION_PIDFILE,
 };
 
 static int list(struct ctl *ctl)
@@ -108,7 +111,9 @@ static int add(struct ctl *ctl)
 	int rc;
 
 	rc = ctl_call(ctl, "io.ballonet.Manager.Add",
-		      json_pack("{s:s}", "vm", ctl->vm), &reply);
+		      json_pack("{s:s,s:s*,s:s*,s:s*}", "vm", ctl->vm,
+				"qmp", ctl->qmp, "qmp_mode", ctl->qmp_mode,
+				"pidfile", ctl->pidfile), &reply);
 	if (rc)
 		return rc;
 	path = json_string_value(json_object_get(reply.parameters, "socket"));
@@ -155,6 +160,7 @@ static int reload(struct ctl *ctl)
 #define ANY_VM	(1u << 3)
 #define LAST	(1u << 4)
 #define LEASE	(1u << 5)
+#define WAY	(1u << 6)
 
 static const struct verb {
 	const char *name;
@@ -185,8 +191,10 @@ static const struct verb {
 	  counters },
 	{ "events", "events [VM]", "what guests tell, as it comes",
 	  VM | ANY_VM | LAST, ctl_events },
-	{ "add", "add VM", "listen for a VMM, print the socket's path", VM,
-	  add },
+	{ "add", "add VM", "listen for a VMM, print the socket's path",
+	  VM | WAY, add },
+	{ "add", "add VM --qmp=PATH", "manage the balloon of a QEMU",
+	  VM | WAY, add },
 	{ "remove", "remove VM", "forget a VM without VMM", VM, drop },
 	{ "restart", "restart VM", "replace the VM's back-end process", VM,
 	  restart },
@@ -225,6 +233,13 @@ static const struct argp_option options[] = {
 	  "set: wait until the target is reached (at most 60 s)", 0 },
 	{ "last", 'l', NULL, 0,
 	  "events: the last of each type, and do not wait", 0 },
+	{ "qmp", OPTION_QMP, "PATH", 0,
+	  "add: the VMM has a balloon, and a monitor at PATH", 0 },
+	{ "qmp-mode", OPTION_QMP_MODE, "MODE", 0,
+	  "add: hold the monitor, or borrow it for each question (default auto: by its path)",
+	  0 },
+	{ "pidfile", OPTION_PIDFILE, "PATH", 0,
+	  "add: the VM has no balloon, its process' number is in PATH", 0 },
 	{ "for", OPTION_FOR, "SECONDS", 0,
 	  "admit: hold the room for so long (default 60)", 0 },
 	{ "name", OPTION_NAME, "VM", 0,
@@ -302,6 +317,10 @@ static void arguments_check(struct argp_state *state,
 	else if (args->setting && !(args->verb->takes & SETTING))
 		argp_error(state, "%s: --balloon and --wait belong to set",
 			   args->verb->name);
+	else if ((args->ctl->qmp || args->ctl->qmp_mode ||
+		  args->ctl->pidfile) && !(args->verb->takes & WAY))
+		argp_error(state, "%s: --qmp, --qmp-mode and --pidfile belong to add",
+			   args->verb->name);
 	else if (args->ctl->last && !(args->verb->takes & LAST))
 		argp_error(state, "%s: --last belongs to events",
 			   args->verb->name);
@@ -325,6 +344,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case 'b':
 		args->ctl->balloon = text;
 		args->setting = true;
+		return 0;
+	case OPTION_QMP:
+		args->ctl->qmp = text;
+		return 0;
+	case OPTION_QMP_MODE:
+		args->ctl->qmp_mode = text;
+		return 0;
+	case OPTION_PIDFILE:
+		args->ctl->pidfile = text;
 		return 0;
 	case 'l':
 		args->ctl->last = true;

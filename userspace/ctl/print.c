@@ -157,7 +157,10 @@ void ctl_print_vm(const struct interface_vm *vm, json_t *events)
 	size_line("balloon", vm->actual);
 	if (vm->memory)
 		size_line("on host", vm->resident);
-	size_line("freed", vm->freed);
+	if (vm->freed != INTERFACE_UNKNOWN)
+		size_line("freed", vm->freed);
+	else
+		printf("%-16s -\n", "freed");
 	if (vm->pressure)
 		printf("%-16s %s\n", "guest memory", vm->pressure);
 	event_lines(events);

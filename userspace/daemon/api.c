@@ -6,7 +6,7 @@
 #include "control.h"
 #include "interface_governor.h"
 #include "log.h"
-#include "vm_backend.h"
+#include "vm_note.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -178,7 +178,8 @@ static void forward_or_wait(struct varlink_server *server, json_t *parameters,
 	if (!vm)
 		return;
 	if (!vm_present(vm))
-		interface_not_ready(server, vm->name, "no VMM is connected");
+		interface_not_ready(server, vm->name, vm->trouble ?
+				    vm->trouble : "no VMM is connected");
 	else
 		forward(vm, method, parameters, -1, userdata);
 }
@@ -336,21 +337,32 @@ static void add(struct varlink_server *server, json_t *parameters,
 {
 	struct manager *manager = api_manager(userdata);
 	const char *name = vm_name(parameters);
+	struct fault why = { "" };
+	struct way way;
 	struct vm *vm;
 	int rc;
 
-	rc = manager_add(manager, name, &vm);
-	if (rc == -EINVAL)
+	if (way_unpack(parameters, &way, &why)) {
+		failed(server, "%s: %s", name, why.text);
+		return;
+	}
+	rc = manager_add(manager, name, &way, &vm, &why);
+	if (rc == -EINVAL) {
 		varlink_server_invalid(server, "vm");
-	else if (rc == -EALREADY)
+	} else if (rc == -EALREADY) {
 		varlink_server_error(server, INTERFACE_VM_EXISTS,
 				     json_pack("{s:s}", "vm", name));
-	else if (rc)
+	} else if (rc && way.kind) {
+		failed(server, "%s: %s: %s", name, way.path, why.text);
+	} else if (rc) {
 		failed(server, "%s: %s/%s.sock: %s", name, manager->vm_dir,
-		       name, sock_bind_error(rc));
-	else
+		       name, why.text);
+	} else {
+		if (way.kind)
+			vm_note_write(vm, 0);
 		varlink_server_reply(server, json_pack("{s:s}", "socket",
-						       vm_backend_of(vm)->socket_path));
+						       manager_path(vm)));
+	}
 }
 
 static void drop(struct varlink_server *server, json_t *parameters,
@@ -375,7 +387,9 @@ static void restart(struct varlink_server *server, json_t *parameters,
 	if (!vm)
 		return;
 	if (vm_restart(vm))
-		interface_not_ready(server, vm->name, "no back-end is ready");
+		interface_not_ready(server, vm->name, vm->way.kind ?
+				    "it has no back-end" :
+				    "no back-end is ready");
 	else
 		varlink_server_reply(server, NULL);
 }

@@ -2,6 +2,9 @@
 #include "manager.h"
 #include "log.h"
 #include "vm_backend.h"
+#include "vm_note.h"
+#include "vm_process.h"
+#include "vm_qmp.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -161,16 +164,53 @@ struct vm *manager_find(struct manager *manager, const char *name)
 	return NULL;
 }
 
+static int vm_create(struct manager *manager, const char *name,
+		     const struct way *way, struct vm **ret_vm,
+		     struct fault *ret_fault)
+{
+	const struct vm_settings *settings = &manager->settings;
+	int rc = 0;
+
+	switch (way->kind) {
+	case WAY_QMP:
+		return vm_qmp_create(settings, name, way, ret_vm, ret_fault);
+	case WAY_PROCESS:
+		rc = vm_process_create(settings, name, way, ret_vm);
+		break;
+	default:
+		rc = vm_backend_create(settings, name, ret_vm);
+		break;
+	}
+	return rc ? fault_set(ret_fault, rc, "%s", sock_bind_error(rc)) : 0;
+}
+
 /**
- * manager_add - begin to listen for a VM's VMM
+ * manager_path - where a VM's way begins
+ * @vm:		a VM
+ *
+ * Return: the socket that its VMM connects to, or what the way says.
+ */
+const char *manager_path(struct vm *vm)
+{
+	struct vm_backend *b = vm_backend_of(vm);
+
+	return b ? b->socket_path : vm->way.path;
+}
+
+/**
+ * manager_add - begin to listen for a VM's VMM, or to ask its monitor
  * @manager:	the manager
  * @name:	the VM's name
+ * @way:	to the VM
  * @ret_vm:	the VM
+ * @ret_fault:	if it is none of the first two errors, what is wrong
  *
  * Return: 0, -EINVAL if the name is not valid, -EALREADY if there is one, or
- * as sock_bind().
+ * another negative errno.
  */
-int manager_add(struct manager *manager, const char *name, struct vm **ret_vm)
+int manager_add(struct manager *manager, const char *name,
+		const struct way *way, struct vm **ret_vm,
+		struct fault *ret_fault)
 {
 	struct vm *vm, **end;
 	int rc;
@@ -180,11 +220,12 @@ int manager_add(struct manager *manager, const char *name, struct vm **ret_vm)
 	for (end = &manager->vms; *end; end = &(*end)->next)
 		if (!strcmp((*end)->name, name))
 			return -EALREADY;
-	rc = vm_backend_create(&manager->settings, name, &vm);
+	rc = vm_create(manager, name, way, &vm, ret_fault);
 	if (rc)
-		return rc;
+		return rc == -EINVAL || rc == -EALREADY ? -EPROTO : rc;
 	*end = vm;
-	log_info("%s: listening at %s", name, vm_backend_of(vm)->socket_path);
+	log_info("%s: %s %s", name, way->kind == WAY_BACKEND ?
+		 "listening at" : "managed by", manager_path(vm));
 	*ret_vm = vm;
 	return 0;
 }
@@ -206,6 +247,7 @@ int manager_remove(struct manager *manager, struct vm *vm)
 		link = &(*link)->next;
 	*link = vm->next;
 	log_info("%s: removed", vm->name);
+	vm_note_remove(vm);
 	vm_destroy(vm);
 	return 0;
 }
@@ -222,19 +264,36 @@ static void on_reaper(void *userdata)
 	}
 }
 
+static void way_failed(const struct manager *manager,
+		       const struct conf_vm *want, const char *why)
+{
+	if (want->way.kind)
+		log_err("%s: cannot be managed by %s: %s", want->name,
+			want->way.path, why);
+	else
+		log_err("%s: cannot listen at %s/%s.sock: %s", want->name,
+			manager->vm_dir, want->name, why);
+}
+
 /* What was changed by a call stays, unless its line in the file has changed. */
 static int vm_configure(struct manager *manager, const struct conf_vm *want,
 			 const struct conf_vm *had)
 {
 	struct vm *vm = manager_find(manager, want->name);
+	struct fault why = { "" };
 	int rc;
 
+	if (vm && !way_equal(&vm->way, &want->way)) {
+		if (manager_remove(manager, vm))
+			log_warn("%s: its VMM is connected: the other way to it has to wait until that is gone",
+				 want->name);
+		else
+			vm = NULL;
+	}
 	if (!vm) {
-		rc = manager_add(manager, want->name, &vm);
+		rc = manager_add(manager, want->name, &want->way, &vm, &why);
 		if (rc) {
-			log_err("%s: cannot listen at %s/%s.sock: %s",
-				want->name, manager->vm_dir, want->name,
-				sock_bind_error(rc));
+			way_failed(manager, want, why.text);
 			return rc;
 		}
 		had = NULL;
@@ -273,9 +332,13 @@ static size_t vms_configure(struct manager *manager, const struct conf *old)
 
 static void vm_found(struct manager *manager, const char *name)
 {
+	static const struct way way = { .kind = WAY_BACKEND };
 	struct vm *vm = manager_find(manager, name);
+	struct fault why;
 
-	if (!vm && manager_add(manager, name, &vm))
+	if (!vm && manager_add(manager, name, &way, &vm, &why))
+		return;
+	if (!vm_backend_of(vm))
 		return;
 	if (!vm_adopt(vm_backend_of(vm)))
 		log_info("%s: found a back-end that runs", name);
@@ -283,8 +346,26 @@ static void vm_found(struct manager *manager, const char *name)
 		manager_remove(manager, vm);
 }
 
-/* Back-ends of a manager before us show by their control sockets. */
-static void vms_find(struct manager *manager)
+/* Who was added by a call to a manager before us and has no back-end. */
+static void vm_noted(struct manager *manager, const char *name)
+{
+	struct fault why = { "" };
+	struct way way;
+	struct vm *vm;
+	int rc = vm_note_read(manager->vm_dir, name, &way);
+
+	if (rc == -ENOENT || manager_find(manager, name))
+		return;
+	if (!rc)
+		rc = manager_add(manager, name, &way, &vm, &why);
+	if (rc)
+		log_err("%s: was added before, but cannot be managed: %s",
+			name, why.text[0] ? why.text : "its note is damaged");
+}
+
+/* What a manager before us has left shows by its files' names. */
+static void vms_find(struct manager *manager, const char *suffix,
+		     void (*found)(struct manager *manager, const char *name))
 {
 	char name[INTERFACE_NAME_MAX + 1];
 	struct dirent *entry;
@@ -295,15 +376,14 @@ static void vms_find(struct manager *manager)
 		return;
 	while ((entry = readdir(dir))) {
 		len = strlen(entry->d_name);
-		if (len <= strlen(CONTROL_SUFFIX) ||
-		    len >= sizeof(name) + strlen(CONTROL_SUFFIX) ||
-		    strcmp(entry->d_name + len - strlen(CONTROL_SUFFIX),
-			   CONTROL_SUFFIX))
+		if (len <= strlen(suffix) ||
+		    len >= sizeof(name) + strlen(suffix) ||
+		    strcmp(entry->d_name + len - strlen(suffix), suffix))
 			continue;
 		snprintf(name, sizeof(name), "%.*s",
-			 (int)(len - strlen(CONTROL_SUFFIX)), entry->d_name);
+			 (int)(len - strlen(suffix)), entry->d_name);
 		if (interface_name_valid(name))
-			vm_found(manager, name);
+			found(manager, name);
 	}
 	closedir(dir);
 }
@@ -317,7 +397,8 @@ void manager_start(struct manager *manager)
 	static const struct conf none;
 
 	vms_configure(manager, &none);
-	vms_find(manager);
+	vms_find(manager, CONTROL_SUFFIX, vm_found);
+	vms_find(manager, VM_NOTE_SUFFIX, vm_noted);
 	governor_configure(manager->governor);
 }
 

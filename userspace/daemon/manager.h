@@ -62,7 +62,10 @@ void manager_start(struct manager *manager);
 void manager_deinit(struct manager *manager);
 int manager_reload(struct manager *manager, char *ret_text, size_t size);
 struct vm *manager_find(struct manager *manager, const char *name);
-int manager_add(struct manager *manager, const char *name, struct vm **ret_vm);
+int manager_add(struct manager *manager, const char *name,
+		const struct way *way, struct vm **ret_vm,
+		struct fault *ret_fault);
+const char *manager_path(struct vm *vm);
 int manager_remove(struct manager *manager, struct vm *vm);
 
 #endif

@@ -155,7 +155,9 @@ static void rest(struct qmp_link *link)
 		link_close(link);
 	else
 		link->phase = RESTING;
-	alarm_set(link->alarm, link->options.period_ms);
+	/* All VMs at the same moments: one wakeup for all of them. */
+	alarm_set(link->alarm, link->options.period_ms -
+		  uv_now(link->loop) % link->options.period_ms);
 	tell(link, true, "connected");
 }
 
@@ -267,8 +269,13 @@ static void peer_update(struct qmp_link *link)
 {
 	pid_t pid = peer_pid(link->fd);
 
-	if (pid != link->pid)
+	if (pid != link->pid) {
 		qmp_balloon_forget(&link->balloon);
+		if (link->pid && link->ops->other) {
+			link->wanted = PROCFILE_UNKNOWN;
+			link->ops->other(link->userdata);
+		}
+	}
 	link->pid = pid;
 }
 
@@ -337,9 +344,15 @@ static int options_check(const struct qmp_link_options *options,
 	if (!strncmp(options->path, LIBVIRT_DIR, strlen(LIBVIRT_DIR)))
 		return fault_set(ret_fault, -EPERM,
 				 "this monitor is libvirt's: give the domain a second one");
-	if (!options->period_ms || !options->stats_s)
+	if (!options->period_ms)
 		return fault_set(ret_fault, -EINVAL, "a period is 0");
 	return 0;
+}
+
+static uint32_t stats_period(const struct qmp_link_options *options)
+{
+	return options->stats_s ? options->stats_s :
+		(options->period_ms + 999) / 1000;
 }
 
 /**
@@ -381,7 +394,7 @@ int qmp_link_create(uv_loop_t *loop, const struct qmp_link_options *options,
 		return fault_set(ret_fault, rc, "no memory");
 	}
 	qmp_init(&link->qmp, &qmp_ops, link);
-	qmp_balloon_init(&link->balloon, &link->qmp, options->stats_s,
+	qmp_balloon_init(&link->balloon, &link->qmp, stats_period(options),
 			 options->mode == QMP_LINK_HOLD, on_changed, link);
 	alarm_set(link->alarm, 0);
 	*ret_link = link;
@@ -424,6 +437,30 @@ int qmp_link_set(struct qmp_link *link, uint64_t bytes)
 		alarm_set(link->alarm, 0);
 	flush(link);
 	return 0;
+}
+
+/**
+ * qmp_link_set_period - ask more often, or less
+ * @link:	a VM
+ * @period_ms:	from the next round on
+ */
+void qmp_link_set_period(struct qmp_link *link, uint32_t period_ms)
+{
+	link->options.period_ms = period_ms;
+	link->balloon.period_s = stats_period(&link->options);
+	link->balloon.set_up = false;
+}
+
+/**
+ * qmp_link_wanted - what was set
+ * @link:	a VM
+ *
+ * Return: the balloon of the last qmp_link_set(), PROCFILE_UNKNOWN if none was
+ * set since the VMM began.
+ */
+uint64_t qmp_link_wanted(const struct qmp_link *link)
+{
+	return link->wanted;
 }
 
 /**

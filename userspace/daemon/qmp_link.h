@@ -50,7 +50,8 @@ enum qmp_link_mode {
  * @path:	its socket
  * @mode:	whose it is
  * @period_ms:	how often everything is asked for
- * @stats_s:	how often QEMU asks the guest for statistics
+ * @stats_s:	how often QEMU asks the guest for statistics; 0: as often, at
+ *		most each second
  */
 struct qmp_link_options {
 	const char *path;
@@ -65,10 +66,13 @@ struct qmp_link_options {
  * @changed:	qmp_link_vm() has news
  * @state:	the VMM answers (@up), or does not any more, and why; called
  *		when that changes, and on the first failure
+ * @other:	another VMM than before is behind the path: what was to be set
+ *		is forgotten; may be NULL
  */
 struct qmp_link_ops {
 	void (*changed)(void *userdata);
 	void (*state)(bool up, const char *reason, void *userdata);
+	void (*other)(void *userdata);
 };
 
 struct qmp_link;
@@ -79,6 +83,8 @@ int qmp_link_create(uv_loop_t *loop, const struct qmp_link_options *options,
 		    struct qmp_link **ret_link, struct fault *ret_fault);
 void qmp_link_destroy(struct qmp_link **link);
 int qmp_link_set(struct qmp_link *link, uint64_t bytes);
+void qmp_link_set_period(struct qmp_link *link, uint32_t period_ms);
+uint64_t qmp_link_wanted(const struct qmp_link *link);
 const struct qmp_vm *qmp_link_vm(const struct qmp_link *link);
 const unsigned int *qmp_link_version(const struct qmp_link *link);
 bool qmp_link_up(const struct qmp_link *link);

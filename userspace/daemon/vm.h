@@ -14,6 +14,7 @@
 #include "link.h"
 #include "plan.h"
 #include "watch.h"
+#include "way.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -81,6 +82,7 @@ struct vm_ops {
  * @settings:	the manager's
  * @name:	its name
  * @configured:	is in the configuration
+ * @way:	how the configuration or a call names the way to it
  * @doomed:	is forgotten as soon as its VMM is gone
  * @trouble:	why there is no VMM, where that is known, or NULL
  * @guest:	changes when another guest begins: what was learnt of the last
@@ -100,6 +102,7 @@ struct vm {
 	const struct vm_ops *ops;
 	const struct vm_settings *settings;
 	char name[INTERFACE_NAME_MAX + 1];
+	struct way way;
 	bool configured;
 	bool doomed;
 	const char *trouble;

@@ -7,6 +7,7 @@
 
 #include "interface.h"
 #include "policy.h"
+#include "way.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -74,6 +75,7 @@ struct conf_class {
 /**
  * struct conf_vm - [vm NAME]
  * @name:	of the VM
+ * @way:	to it
  * @wish:	what @bytes mean
  * @bytes:	a multiple of 4096
  * @grant:	the guest's own wishes are granted
@@ -84,6 +86,7 @@ struct conf_class {
  */
 struct conf_vm {
 	char name[INTERFACE_NAME_MAX + 1];
+	struct way way;
 	enum conf_wish wish;
 	uint64_t bytes;
 	bool grant;

@@ -280,6 +280,53 @@ static int set_class(struct reading *r, const char *value)
 }
 
 /*
+ * The way to a VM
+ */
+
+static int set_way(struct reading *r, enum way_kind kind, const char *value)
+{
+	struct fault fault;
+
+	if (way_set_path(&r->conf->vms[r->item].way, kind, value, &fault))
+		return conf_wrong(r, "%s", fault.text);
+	return 0;
+}
+
+static int set_qmp(struct reading *r, const char *value)
+{
+	return set_way(r, WAY_QMP, value);
+}
+
+static int set_pidfile(struct reading *r, const char *value)
+{
+	return set_way(r, WAY_PROCESS, value);
+}
+
+static int set_qmp_mode(struct reading *r, const char *value)
+{
+	struct fault fault;
+
+	if (way_set_mode(&r->conf->vms[r->item].way, value, &fault))
+		return conf_wrong(r, "%s", fault.text);
+	return 0;
+}
+
+static int set_qmp_period(struct reading *r, const char *value)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	if (end == value || *end ||
+	    !(seconds * 1000 >= WAY_PERIOD_MIN_MS &&
+	      seconds * 1000 <= WAY_PERIOD_MAX_MS))
+		return conf_wrong(r, "qmp_period: '%s': expected %g to %g seconds",
+				  value, WAY_PERIOD_MIN_MS / 1000.0,
+				  WAY_PERIOD_MAX_MS / 1000.0);
+	r->conf->vms[r->item].way.period_ms = seconds * 1000;
+	return 0;
+}
+
+/*
  * The table
  */
 
@@ -290,6 +337,8 @@ static int set_class(struct reading *r, const char *value)
 
 /* Of balloon and memory. */
 #define GROUP_WISH	3
+/* Of qmp and pidfile. */
+#define GROUP_WAY	12
 
 /* Keys of one group exclude each other in one section of one file. */
 static const struct key {
@@ -310,6 +359,10 @@ static const struct key {
 	{ VM, "memory", GROUP_WISH, set_memory },
 	{ VM, "wishes", 4, set_wishes },
 	{ VM, "class", 5, set_class },
+	{ VM, "qmp", GROUP_WAY, set_qmp },
+	{ VM, "pidfile", GROUP_WAY, set_pidfile },
+	{ VM, "qmp_mode", 13, set_qmp_mode },
+	{ VM, "qmp_period", 14, set_qmp_period },
 	{ VM | CLASS, "min", 6, set_min },
 	{ VM | CLASS, "max", 7, set_max },
 	{ VM | CLASS, "shares", 8, set_shares },
@@ -326,7 +379,7 @@ static const char *const section_keys[CONF_NR_SECTIONS] = {
 	[CONF_SECTION_MANAGER] = "backend, vm_group or control_group",
 	[CONF_SECTION_HOST] = "manage, budget, reserve, period or ladder",
 	[CONF_SECTION_CLASS] = POLICY_KEYS,
-	[CONF_SECTION_VM] = "balloon, memory, wishes, class, " POLICY_KEYS,
+	[CONF_SECTION_VM] = "balloon, memory, wishes, class, qmp, qmp_mode, qmp_period, pidfile, " POLICY_KEYS,
 };
 
 /**
@@ -350,9 +403,11 @@ int conf_key_set(struct reading *r, const char *name, const char *value)
 				  section_keys[r->section]);
 	if (r->given & 1u << key->group)
 		return conf_wrong(r, "%s: expected once in a section%s", name,
-				  key->sections == VM &&
+				  key->sections != VM ? "" :
 				  key->group == GROUP_WISH ?
-				  ", and either balloon or memory" : "");
+				  ", and either balloon or memory" :
+				  key->group == GROUP_WAY ?
+				  ", and either qmp or pidfile" : "");
 	r->given |= 1u << key->group;
 	return key->set(r, value);
 }

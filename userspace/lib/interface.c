@@ -25,7 +25,8 @@ static const char ballonet_description[] =
 "# operator: what was set with SetBalloon. wish: what the guest's administrator\n"
 "# asks for. The target is the larger one if wishes are granted, else operator.\n"
 "# resident: what is allocated in the guest's memory files.\n"
-"# freed: what the host got back since the back-end started, measured.\n"
+"# freed: what the host got back since the back-end started, measured; null if\n"
+"# there is no back-end.\n"
 "# features: what driver and device agreed on.\n"
 "# reason: why the state is not running.\n"
 "# pressure: what the guest told last about its memory; null if nothing.\n"
@@ -38,7 +39,7 @@ static const char ballonet_description[] =
 "  wish: int,\n"
 "  actual: int,\n"
 "  resident: int,\n"
-"  freed: int,\n"
+"  freed: ?int,\n"
 "  features: []string,\n"
 "  reason: ?string,\n"
 "  pressure: ?Pressure\n"
@@ -120,8 +121,16 @@ static const char manager_description[] =
 "interface io.ballonet.Manager\n"
 "\n"
 "# Listen for a VMM on the socket that is returned. Names are 1 to 64 of\n"
-"# A-Z a-z 0-9 . _ - and do not start with a dot.\n"
-"method Add(vm: string) -> (socket: string)\n"
+"# A-Z a-z 0-9 . _ - and do not start with a dot. With qmp, manage a VM whose\n"
+"# VMM has a balloon and a monitor at that socket, with pidfile one whose\n"
+"# process is known only; that path is returned. qmp_mode: auto, hold or borrow.\n"
+"method Add(\n"
+"  vm: string,\n"
+"  qmp: ?string,\n"
+"  qmp_mode: ?string,\n"
+"  qmp_period_ms: ?int,\n"
+"  pidfile: ?string\n"
+") -> (socket: string)\n"
 "\n"
 "# Forget a VM that no VMM is connected for.\n"
 "method Remove(vm: string) -> ()\n"
@@ -129,7 +138,8 @@ static const char manager_description[] =
 "# Replace a VM's back-end by a new process; VMM and guest do not notice.\n"
 "method Restart(vm: string) -> ()\n"
 "\n"
-"# How a VM is served. pid: of the back-end. restarts: since the VMM\n"
+"# How a VM is served. socket: where its VMM connects, or its monitor. pid: of\n"
+"# the back-end, or without one of the VMM. restarts: since the VMM\n"
 "# connected. descriptors: names of those that are kept for the back-end.\n"
 "method Describe(vm: string) -> (\n"
 "  socket: string,\n"
@@ -178,6 +188,15 @@ static const struct varlink_param grant_params[] = {
 	END,
 };
 
+static const struct varlink_param add_params[] = {
+	{ "vm", JSON_STRING, false },
+	{ "qmp", JSON_STRING, true },
+	{ "qmp_mode", JSON_STRING, true },
+	{ "qmp_period_ms", JSON_INTEGER, true },
+	{ "pidfile", JSON_STRING, true },
+	END,
+};
+
 static const struct varlink_param show_params[] = {
 	{ "period_ms", JSON_INTEGER, false },
 	END,
@@ -204,7 +223,7 @@ _Static_assert(ARRAY_SIZE(backend_methods) == INTERFACE_BACKEND_NR_METHODS,
 	       "one signature for each method");
 
 static const struct varlink_method manager_methods[] = {
-	[INTERFACE_MANAGER_ADD] = { "Add", vm_params, true },
+	[INTERFACE_MANAGER_ADD] = { "Add", add_params, true },
 	[INTERFACE_MANAGER_REMOVE] = { "Remove", vm_params, true },
 	[INTERFACE_MANAGER_RESTART] = { "Restart", vm_params, true },
 	[INTERFACE_MANAGER_DESCRIBE] = { "Describe", vm_params, false },
@@ -277,7 +296,7 @@ bool interface_name_valid(const char *name)
  */
 json_t *interface_vm_pack(const struct interface_vm *vm)
 {
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:s*,s:s*}",
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o*,s:o,s:s*,s:s*}",
 		"name", vm->name,
 		"state", interface_state_names[vm->state],
 		"memory", (json_int_t)vm->memory,
@@ -286,7 +305,8 @@ json_t *interface_vm_pack(const struct interface_vm *vm)
 		"wish", (json_int_t)vm->wish,
 		"actual", (json_int_t)vm->actual,
 		"resident", (json_int_t)vm->resident,
-		"freed", (json_int_t)vm->freed,
+		"freed", vm->freed == INTERFACE_UNKNOWN ? NULL :
+			json_integer((json_int_t)vm->freed),
 		"features", vm->features ? json_incref(vm->features) :
 			json_array(),
 		"reason", vm->reason, "pressure", vm->pressure);
@@ -314,12 +334,12 @@ static int state_parse(const char *name, enum interface_state *ret_state)
  */
 int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 {
-	json_int_t memory, target, actual, resident, freed;
-	json_int_t operator = -1, wish = 0;
+	json_int_t memory, target, actual, resident;
+	json_int_t operator = -1, wish = 0, freed = -1;
 	const char *state;
 	struct interface_vm vm = { 0 };
 
-	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:o,s?s,s?I,s?I,s?s}",
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s}",
 			"name", &vm.name, "state", &state, "memory", &memory,
 			"target", &target, "actual", &actual,
 			"resident", &resident, "freed", &freed,
@@ -331,7 +351,7 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 	if (operator == -1)
 		operator = target;
 	if (memory < 0 || target < 0 || operator < 0 || wish < 0 ||
-	    actual < 0 || resident < 0 || freed < 0 ||
+	    actual < 0 || resident < 0 || freed < -1 ||
 	    !json_is_array(vm.features) || state_parse(state, &vm.state))
 		return -EBADMSG;
 	vm.memory = memory;
@@ -340,7 +360,7 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 	vm.wish = wish;
 	vm.actual = actual;
 	vm.resident = resident;
-	vm.freed = freed;
+	vm.freed = freed < 0 ? INTERFACE_UNKNOWN : (uint64_t)freed;
 	*ret_vm = vm;
 	return 0;
 }

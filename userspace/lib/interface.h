@@ -97,6 +97,9 @@ struct interface_event {
 	uint64_t time_us;
 };
 
+/* What nobody measures. */
+#define INTERFACE_UNKNOWN	UINT64_MAX
+
 /**
  * struct interface_vm - what io.ballonet tells of a VM; sizes in bytes
  * @name:	its name
@@ -107,7 +110,8 @@ struct interface_event {
  * @wish:	balloon that the guest wishes for
  * @actual:	balloon that the driver reported
  * @resident:	allocated in the memory files
- * @freed:	given back to the host since the back-end's start
+ * @freed:	given back to the host since the back-end's start;
+ *		INTERFACE_UNKNOWN without one
  * @features:	array of strings; NULL if there are none. Borrowed.
  * @reason:	why it is not running, or NULL
  * @pressure:	"short" or "plenty", or NULL if the guest has told neither

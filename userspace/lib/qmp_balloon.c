@@ -524,6 +524,7 @@ static void on_shutdown(struct qmp_balloon *balloon, json_t *data)
 static void on_reset(struct qmp_balloon *balloon, json_t *data)
 {
 	(void)data;
+	balloon->vm.resets++;
 	balloon->set_up = false;
 	stats_forget(balloon);
 }

@@ -80,6 +80,7 @@ enum qmp_tristate {
  *		guest without driver, or a VMM that was connected just now
  * @stats:	what the guest says; PROCFILE_UNKNOWN where it has nothing to
  *		say, or says what cannot be
+ * @resets:	how often another kernel has begun, as far as that was told
  * @impossible:	how often it said what cannot be
  */
 struct qmp_vm {
@@ -94,6 +95,7 @@ struct qmp_vm {
 	enum qmp_tristate reporting;
 	uint64_t stats_ms;
 	uint64_t stats[QMP_NR_STATS];
+	uint64_t resets;
 	uint64_t impossible;
 };
 
