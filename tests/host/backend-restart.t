@@ -236,8 +236,8 @@ test_a_keeper_that_sleeps_gets_the_descriptors_later() {
 		memory
 		memory
 		memory
-		timed config 0 4
-		timed memory
+		timed 2000 config 0 4
+		timed 2000 memory
 		sh kill -CONT ${backend_pids[vm]}
 		sleep 500
 		$KILL
@@ -423,20 +423,29 @@ test_a_VMM_that_has_not_come_survives() {
 
 # storm FEATURES [WORD...] - balloon at random under fire
 storm() {
-	local features=$1 killer
+	local features=$1 killer over=$WORK/over
 	shift
 
+	rm -f "$over"
 	keeper_start || return
 	killer &
 	killer=$!
 	background $killer
+	{
+		sleep 8
+		until [ "$(starts)" -ge 20 ]; do
+			sleep 0.1
+		done
+		: >"$over"
+	} &
+	background $!
 	vmm vm <<-END
 		ram 128M memfd 64M
 		connect SOCK
 		hello $features
 		fill
 		start
-		storm 8 $RANDOM $*
+		storm $over $RANDOM $*
 		stop
 		sh kill $killer
 		config 0 4

@@ -265,7 +265,7 @@ test_calls_behind_one_that_waits_are_answered() {
 	END
 }
 
-test_a_long_discard_stops_within_a_moment() {
+stop_a_long_discard() {
 	with_backend <<-'END'
 		ram 1100M
 		connect SOCK
@@ -273,7 +273,7 @@ test_a_long_discard_stops_within_a_moment() {
 		fill
 		start
 		ranges inflate nowait=1 1024:262144
-		sleep 20
+		unanswered
 		stop
 		expect bases 0 0 0 in
 		under-us 100000
@@ -289,7 +289,11 @@ test_a_long_discard_stops_within_a_moment() {
 	END
 }
 
-test_configuration_is_answered_during_a_discard() {
+test_a_long_discard_stops_within_a_moment() {
+	in_time stop_a_long_discard
+}
+
+configuration_during_a_discard() {
 	with_backend <<-'END'
 		ram 1100M
 		connect SOCK
@@ -297,13 +301,16 @@ test_configuration_is_answered_during_a_discard() {
 		fill
 		start
 		ranges inflate nowait=1 1024:262144
-		timed config 0 4
-		timed config 0 4
-		timed config 0 4
-		timed config 0 4
+		timed 100 config 0 4
+		timed 100 config 0 4
+		unanswered
 		response
 		expect status 0
 	END
+}
+
+test_configuration_is_answered_during_a_discard() {
+	in_time configuration_during_a_discard
 }
 
 test_memory_may_change_while_rings_run() {

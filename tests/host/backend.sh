@@ -29,12 +29,21 @@ with_backend() {
 	ended vm 0
 }
 
+# in_time CMD... - CMD shows what can be seen only as long as a big request is
+# worked on: on a busy machine it may be done before the next look
+in_time() {
+	for _ in {1..20}; do
+		("$@" && [ -z "$test_failed" ]) && return
+	done
+	fail "never in time: $*"
+}
+
 # inject PIDFILE CALL WHAT - the line of a script from which on strace does
 # WHAT to such system calls of the process. strace.pid is its number: who looks
 # for leaks cannot do so while it is there.
 inject() {
 	cat <<-END
-		sh strace -qq -f -p \$(cat $1) -e trace=$2 -e inject=$2:$3 >/dev/null 2>$WORK/strace & echo \$! >$WORK/strace.pid; sleep 1
+		sh strace -qq -f -p \$(cat $1) -e trace=$2 -e inject=$2:$3 >/dev/null 2>$WORK/strace & echo \$! >$WORK/strace.pid; while grep -q "^TracerPid:.0\$" /proc/\$(cat $1)/task/*/status; do sleep 0.01; done; sleep 0.5
 	END
 }
 

@@ -201,9 +201,7 @@ broken() {
 		fill
 		start
 		$1
-		sleep 100
-		call CTL io.ballonet.Status {"vm":"vm"}
-		expect "state":"failed"
+		until "state":"failed" call CTL io.ballonet.Status {"vm":"vm"}
 		config 8 4
 		expect 00000000
 		stop
@@ -246,9 +244,7 @@ test_an_array_of_odd_length_stops_the_device() {
 		fill
 		start
 		chain 0 6
-		sleep 100
-		call CTL io.ballonet.Status {"vm":"vm"}
-		expect "state":"failed"
+		until "state":"failed" call CTL io.ballonet.Status {"vm":"vm"}
 	END
 	logged vm "array of 6 bytes"
 }
@@ -310,9 +306,7 @@ test_malformed_stats_stop_the_device() {
 		hello
 		start
 		stats 4:4096 15
-		sleep 100
-		call CTL io.ballonet.Status {"vm":"vm"}
-		expect "state":"failed"
+		until "state":"failed" call CTL io.ballonet.Status {"vm":"vm"}
 	END
 	logged vm "statistics of 15 bytes"
 }

@@ -86,7 +86,7 @@ is_state() {
 # call METHOD PARAMETERS - the answer's JSON
 call() {
 	printf '{"method":"%s","parameters":%s}\0' "$1" "$2" |
-		socat -t 5 - "UNIX-CONNECT:$CONTROL" | tr -d '\0'
+		socat -t 60 - "UNIX-CONNECT:$CONTROL" | tr -d '\0'
 }
 
 # describe VM FIELD - what the manager says of how it serves the VM

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * "inflate FRAME NR [nowait]", "deflate ...": the standard's arrays, as Linux
@@ -232,16 +233,19 @@ static void chat(uint64_t round)
 }
 
 /*
- * "storm SECONDS [SEED [chat]]": inflate and deflate at random, look at what
- * the guest kept; "chat" sends the VMM's messages in between.
+ * "storm SECONDS|PATH [SEED [chat]]": inflate and deflate at random for so long,
+ * or until that file is there; look at what the guest kept; "chat" sends the
+ * VMM's messages in between.
  */
 static void cmd_storm(char **arg)
 {
-	uint64_t end = now_us() + number(arg[1]) * 1000000ull, n = 0;
+	const char *path = *arg[1] == '/' ? arg[1] : NULL;
+	uint64_t end = now_us() + (path ? 0 : number(arg[1]) * 1000000ull);
+	uint64_t n = 0;
 	uint64_t pages = ram_size / PAGE, low = LOW / PAGE;
 
 	srandom(arg[2] ? number(arg[2]) : 1);
-	while (now_us() < end) {
+	while (path ? access(path, F_OK) : now_us() < end) {
 		uint64_t len = 1 + random() % (pages / 4);
 		uint64_t page = low + random() % (pages - low - len);
 

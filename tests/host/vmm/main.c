@@ -185,14 +185,28 @@ static void cmd_same_after(char **arg)
 		die("was %s, is %s", before, last);
 }
 
-/* "timed COMMAND...": in a tenth of a second. */
+/* "timed MS COMMAND...": it takes no longer. */
 static void cmd_timed(char **arg)
 {
 	uint64_t begin = now_us();
 
-	run_words(arg + 1);
-	if (now_us() - begin > 100000)
-		die("%s took %" PRIu64 " us", arg[1], now_us() - begin);
+	run_words(arg + 2);
+	if (now_us() - begin > number(arg[1]) * 1000)
+		die("%s took %" PRIu64 " us", arg[2], now_us() - begin);
+}
+
+/* "until WORD COMMAND...": it says this in the end. */
+static void cmd_until(char **arg)
+{
+	uint64_t end = now_us() + TIMEOUT_MS * 1000;
+
+	run_words(arg + 2);
+	while (!strstr(last, arg[1])) {
+		if (now_us() > end)
+			die("expected '%s', not '%s'", arg[1], last);
+		usleep(20000);
+		run_words(arg + 2);
+	}
 }
 
 static const struct command main_commands[] = {
@@ -202,6 +216,7 @@ static const struct command main_commands[] = {
 	{ "under", cmd_under },
 	{ "under-us", cmd_under_us },
 	{ "timed", cmd_timed },
+	{ "until", cmd_until },
 	{ "same-after", cmd_same_after },
 	{ "call", cmd_call },
 	{ NULL, NULL },

@@ -320,6 +320,14 @@ static void cmd_counts(char **arg)
 	say("kicks %lu calls %lu", kicks_sent, calls_seen);
 }
 
+/* "unanswered": the last request is still being worked on. */
+static void cmd_unanswered(char **arg)
+{
+	(void)arg;
+	if (used(0)[1] == avail_idx[0])
+		die("the request was answered before");
+}
+
 const struct command ring_commands[] = {
 	{ "start", cmd_start },
 	{ "stop", cmd_stop },
@@ -330,6 +338,7 @@ const struct command ring_commands[] = {
 	{ "index", cmd_index },
 	{ "chain", cmd_chain },
 	{ "counts", cmd_counts },
+	{ "unanswered", cmd_unanswered },
 	{ "parts", cmd_parts },
 	{ "ring", cmd_ring },
 	{ "head", cmd_head },
