@@ -113,6 +113,26 @@ vmm_idle() {
 	within 8 is_state "$1" connected
 }
 
+# Where what says that it is QEMU listens: 1.qmp and so on.
+MON=$WORK/mon
+
+# monitors_start NUMBER - as many QEMUs of 1 GiB
+monitors_start() {
+	mkdir -p "$MON"
+	rm -f "$MON"/*.qmp
+	: >"$WORK/monitors"
+	"$TOP/build/tests/monitors" "$MON" "$1" 1024 >"$WORK/monitors" &
+	monitors_pid=$!
+	disown
+	background $monitors_pid
+	within 10 grep -q ready "$WORK/monitors"
+}
+
+monitors_end() {
+	kill "$monitors_pid"
+	within 10 gone "$monitors_pid"
+}
+
 # What the manager leaves running ends with the test.
 back_ends_kill() {
 	local pid

@@ -1,0 +1,228 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The manager's second way to a VM: by the monitor of a QEMU that has its own
+# balloon, and its third, by its process alone. What says that it is QEMU is
+# tests/host/monitors.c, or a script; tests/vm/manager-qmp.t has real ones.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$(dirname "$0")/manager.sh"
+
+MIB=$((1 << 20))
+
+# false_vmm COMMAND - what is at $MON/false instead of a monitor
+false_vmm() {
+	mkdir -p "$MON"
+	rm -f "$MON/false"
+	printf '#!/bin/sh\n%s\n' "$1" >"$WORK/false"
+	chmod +x "$WORK/false"
+	socat "UNIX-LISTEN:$MON/false,fork" "EXEC:$WORK/false" 2>/dev/null &
+	false_pid=$!
+	disown
+	background $false_pid
+	within 10 test -S "$MON/false"
+}
+
+is_status() {
+	[ "$(status "$1" "$2")" = "$3" ]
+}
+
+test_a_VM_is_managed_by_its_monitor() {
+	monitors_start 3
+	conf '[host]' 'manage = off' '[vm a]' "qmp = $MON/1.qmp" \
+		'[vm b]' "qmp = $MON/2.qmp" 'balloon = 128M' 'qmp_period = 0.2'
+	manager_start
+	within 30 is_state a running || return
+	eq "$(status a memory)" $((1024 * MIB)) memory
+	eq "$(status a actual)" 0 balloon
+	eq "$(status a freed)" null "what nobody measures"
+	eq "$(status a 'features | join(" ")')" "qmp stats deflate-on-oom" \
+		features
+	eq "$(describe a socket)" "$MON/1.qmp" socket
+	eq "$(describe a pid)" "$monitors_pid" "process of the VMM"
+}
+
+test_its_balloon_is_set_and_waited_for() {
+	local out
+
+	check ctl set a 768M --wait=30 >/dev/null
+	eq "$(status a actual)" $((256 * MIB)) balloon
+	eq "$(status a operator)" $((256 * MIB)) "what the operator wants"
+	# What its line in the configuration says.
+	within 30 is_status b actual $((128 * MIB))
+	ctl_fails 2 'out of range' set a --balloon=1G
+	out=$(ctl list)
+	[[ $out == *"256 MiB"* ]] || fail "not in the list: $out"
+	check ctl set a --balloon=0 --wait=30 >/dev/null
+}
+
+test_its_statistics_have_the_names_and_units_of_the_others() {
+	within 30 eval 'ctl --json stats a >"$WORK/stats" 2>/dev/null'
+	eq "$(jq .stats.total "$WORK/stats")" $((1024 * MIB)) total
+	eq "$(jq .stats.available "$WORK/stats")" $((512 * MIB)) available
+	at_most "$(jq .age_ms "$WORK/stats")" 60000 age
+	check ctl counters a >/dev/null
+	# It has events, of which none ever comes.
+	check ctl events --last a >/dev/null
+}
+
+test_what_there_is_not_is_said() {
+	ctl_fails 6 'it has no back-end' restart a
+}
+
+test_a_VM_is_added_kept_over_a_restart_and_removed() {
+	eq "$(ctl add c "--qmp=$MON/3.qmp")" "$MON/3.qmp" "what add prints"
+	within 30 is_state c running || return
+	check ctl set c --balloon=64M --wait=30 >/dev/null
+	manager_end TERM
+	manager_start
+	within 30 is_state c running || return
+	# As it was left, and that of b as well, though its line says more.
+	eq "$(status c actual)" $((64 * MIB)) "balloon after a restart"
+	manager_end KILL
+	manager_start
+	within 30 is_state c running || return
+	check ctl remove c
+	ctl_fails 4 'no such VM' status c
+	manager_end TERM
+	manager_start
+	ctl_fails 4 'no such VM' status c
+	within 30 is_state a running
+}
+
+test_a_balloon_set_by_hand_outlives_the_manager() {
+	within 30 is_state b running || return
+	check ctl set b --balloon=32M --wait=30 >/dev/null
+	manager_end TERM
+	manager_start
+	within 30 is_state b running || return
+	eq "$(status b actual)" $((32 * MIB)) "balloon, not that of the file"
+}
+
+test_another_VMM_gets_what_the_configuration_says() {
+	monitors_end
+	within 30 is_state b waiting || return
+	[[ $(status b reason) == *monitor* ]] || fail "$(status b reason)"
+	ctl_fails 6 'monitor' stats b
+	monitors_start 3
+	within 60 is_status b actual $((128 * MIB))
+	within 60 is_state a running || return
+	eq "$(status a actual)" 0 "balloon of the one without a line"
+}
+
+test_a_reload_changes_the_way() {
+	conf '[host]' 'manage = off' '[vm a]' "qmp = $MON/3.qmp" \
+		'[vm b]' 'qmp_period = 0.2'
+	check ctl reload
+	within 30 is_state a running || return
+	eq "$(describe a socket)" "$MON/3.qmp" "the other monitor"
+	eq "$(status b state)" waiting "for a VMM of the first way"
+	check test -S "$RUN/vm/b.sock"
+}
+
+test_ways_that_make_no_sense_are_refused() {
+	ctl_fails 1 'expected an absolute path' add x --qmp=relative
+	ctl_fails 1 'expected auto, hold or borrow' add x "--qmp=$MON/1.qmp" \
+		--qmp-mode=steal
+	ctl_fails 1 'expected one of them' add x "--qmp=$MON/1.qmp" \
+		--pidfile=/x
+	ctl_fails 1 "libvirt's" add x \
+		--qmp=/var/lib/libvirt/qemu/domain-1-a/monitor.sock
+	ctl_fails 1 'limit 107' add x "--qmp=/$(printf '%0120d' 0)"
+	ctl_fails 2 'belong to add' status a --qmp=/x
+	ctl_fails 4 'no such VM' status x
+	printf '[vm x]\nqmp = /a\npidfile = /b\n' >"$WORK/x.conf"
+	refused "$BIN/ballonetd" --check-config --config="$WORK/x.conf" \
+		2>"$WORK/err"
+	check grep -q 'x.conf:3: .*either qmp or pidfile' "$WORK/err"
+}
+
+# hostile COMMAND REASON - a monitor that does this is told apart, and the
+# others do not notice
+hostile() {
+	false_vmm "$1" || return
+	check ctl add f "--qmp=$MON/false" >/dev/null
+	within 60 eval '[[ $(status f reason) == *"'"$2"'"* ]]' ||
+		fail "$(status f reason)"
+	is_state a running || fail "another VM has suffered"
+	check ctl remove f
+	kill "$false_pid"
+	within 10 gone "$false_pid"
+}
+
+DEEP=$(printf '[%.0s' {1..40})
+
+test_hostile_monitors_are_given_up() {
+	hostile 'echo hello; sleep 60' 'not QMP'
+	hostile 'true' 'closed its monitor'
+	hostile 'tr "\0" " " </dev/zero' 'longer than 1048576 bytes'
+	hostile "echo '{\"QMP\": {}}'; echo '{\"return\": $DEEP'; sleep 60" \
+		'nested deeper'
+	hostile "echo '{\"QMP\": {}}'; yes '{\"event\": \"X\"}'" \
+		'more than 100 QMP events'
+	hostile 'sleep 60' 'no greeting'
+	hostile "echo '{\"QMP\": {}}'; sleep 60" 'does not answer'
+	at_most "$(manager_rss_mib)" 64 "resident memory of the manager"
+}
+
+manager_rss_mib() {
+	awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$manager_pid/status"
+}
+
+# Numbers of a guest that cannot be, as QEMU passes them on.
+test_absurd_numbers_are_not_believed() {
+	cat >"$WORK/absurd" <<-'END'
+	#!/bin/bash
+	echo '{"QMP": {"version": {"qemu": {"major": -1e300}}}}'
+	while read -r line; do
+		id=$(sed -E 's/.*"id": ?"([^"]*)".*/\1/' <<<"$line")
+		case $line in
+		*guest-stats-polling*|*deflate*|*reporting*) v='"?"' ;;
+		*guest-stats*)
+			n=$((n + 1))
+			v='{"last-update": '$n', "stats": {"stat-total-memory": 1e300,
+				"stat-available-memory": -5,
+				"stat-free-memory": 18446744073709551615,
+				"stat-swap-in": "x"}}'
+			v=${v//$'\n'/ } ;;
+		*query-balloon*) v='{"actual": 18446744073709551615}' ;;
+		*summary*) v='{"base-memory": 1073741824}' ;;
+		*memory-devices*) v='[{"type": "dimm", "data": {"size": -1}}, 7]' ;;
+		*qom-list*anon*) v='[{"name": "b", "type": "child<virtio-balloon-pci>"}]' ;;
+		*qom-list*) v='"nothing"' ;;
+		*query-status*) v='{"status": "running", "running": true}' ;;
+		*) v='{}' ;;
+		esac
+		echo "{\"return\": $v, \"id\": \"$id\"}"
+	done
+	END
+	chmod +x "$WORK/absurd"
+	false_vmm "exec $WORK/absurd" || return
+	check ctl add f "--qmp=$MON/false" >/dev/null
+	within 30 eval '[ "$(ctl --json counters f 2>/dev/null |
+		jq .impossible)" -gt 2 ]' || return
+	eq "$(status f memory)" $((1024 * MIB)) memory
+	eq "$(status f actual)" 0 balloon
+	eq "$(ctl --json stats f | jq -c .stats)" '{}' "statistics"
+	check ctl remove f
+	kill "$false_pid"
+}
+
+test_a_VM_without_a_balloon_is_seen_as_one() {
+	sleep 1000 &
+	vm_pid=$!
+	disown
+	background $vm_pid
+	echo $vm_pid >"$WORK/vm.pid"
+	check ctl add p "--pidfile=$WORK/vm.pid" >/dev/null
+	within 30 is_state p refused || return
+	eq "$(describe p pid)" "$vm_pid" process
+	[[ $(status p reason) == "no balloon"* ]] || fail "$(status p reason)"
+	at_least "$(status p resident)" 4096 resident
+	ctl_fails 6 'no balloon' set p --balloon=4K
+	kill $vm_pid
+	within 30 is_state p waiting
+	check ctl remove p
+}
+
+run_tests
