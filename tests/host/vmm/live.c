@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* What "guest NAME=VALUE..." sets. */
 static struct {
@@ -39,6 +40,7 @@ static const struct {
 };
 
 static uint64_t balloon;	/* pages from the end of RAM downwards */
+static uint64_t wanted;		/* the last target */
 
 static uint64_t less(uint64_t a, uint64_t b)
 {
@@ -79,6 +81,15 @@ static void say_actual(void)
 	cmd_write((char *[]){ write, actual, value, NULL });
 }
 
+static void say_target(uint64_t pages)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	say("target %" PRIu64 " at %llu", pages,
+	    ts.tv_sec * 1000000ull + ts.tv_nsec / 1000);
+}
+
 /* A quarter of a second of a guest that has something to do, at most. */
 #define STEP_PAGES	4096
 
@@ -86,6 +97,9 @@ static void follow(void)
 {
 	uint64_t target = config_pages(), most, n;
 
+	if (target != wanted)
+		say_target(target);
+	wanted = target;
 	most = less(ram_size, guest.used + guest.floor + LOW) / PAGE;
 	if (target > most)
 		target = balloon > most ? balloon : most;

@@ -1,0 +1,359 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The manager decides who keeps how much memory: guests that follow their
+# targets and tell statistics (vmm/live.c), on a host that is as small as its
+# budget says.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$(dirname "$0")/manager.sh"
+
+MIB=$((1 << 20))
+RAM=$((128 * MIB))
+# Arrays, so that the fake guest needs no more than the standard.
+FEATURES=0x0008000160000007
+declare -A TYPE=([short]=1 [plenty]=2 [wish]=3)
+# Of a machine that has more than enough of it.
+HOST=('[host]' 'period = 0.25' 'reserve = 16M')
+: >"$WORK/figures"
+
+# guest VM VALUE=... - a VMM with a guest of 128 MiB that lives
+declare -A guest_in guest_pid seq
+guest() {
+	local vm=$1 fd
+	shift
+	rm -f "$WORK/$vm.fifo"
+	mkfifo "$WORK/$vm.fifo"
+	"$VMM" <"$WORK/$vm.fifo" >>"$WORK/$vm.said" 2>&1 &
+	guest_pid[$vm]=$!
+	background "${guest_pid[$vm]}"
+	disown
+	exec {fd}>"$WORK/$vm.fifo"
+	guest_in[$vm]=$fd
+	seq[$vm]=0
+	tell "$vm" ram 128M
+	tell "$vm" fill
+	tell "$vm" connect "$RUN/vm/$vm.sock"
+	tell "$vm" hello "$FEATURES"
+	tell "$vm" guest floor=8M swap_free=1G "$@"
+	tell "$vm" start
+	tell "$vm" live
+	within 20 is_state "$vm" running
+}
+
+tell() {
+	local vm=$1
+	shift
+	echo "$*" >&"${guest_in[$vm]}"
+}
+
+# now VM VALUE=... - from now on its guest is so
+now() {
+	tell "$1" guest "${@:2}"
+	tell "$1" live
+}
+
+# event VM TYPE [VALUE] - its driver tells this; says when
+event() {
+	tell "$1" event "${TYPE[$2]}" "$((seq[$1]++))" "${3:-4096}" stamp
+	tell "$1" live
+}
+
+# end - all VMMs and the manager end
+end() {
+	local vm
+	for vm in "${!guest_pid[@]}"; do
+		kill -KILL "${guest_pid[$vm]}"
+		exec {guest_in[$vm]}>&-
+	done
+	guest_pid=() guest_in=()
+	[ -z "$manager_pid" ] || manager_end TERM
+}
+
+# fresh LINE... - a manager of this configuration, and nobody else
+fresh() {
+	end
+	conf "$@"
+	manager_start
+}
+
+reload() {
+	conf "$@"
+	ctl reload
+}
+
+# kept VM - what it is told to keep, in bytes
+kept() {
+	echo $((RAM - $(status "$1" target)))
+}
+
+# keeps_most VM MIB, keeps_least VM MIB
+keeps_most() {
+	[ "$(kept "$1")" -le $(($2 * MIB)) ]
+}
+
+keeps_least() {
+	[ "$(kept "$1")" -ge $(($2 * MIB)) ]
+}
+
+host() {
+	ctl --json host | jq -r ".$1"
+}
+
+host_is() {
+	[ "$(host level)" = "$1" ]
+}
+
+# why VM FILTER - of what is told about its decisions
+why() {
+	ctl --json why "$1" | jq -r "$2"
+}
+
+reason_is() {
+	[ "$(why "$1" .now.reason)" = "$2" ]
+}
+
+# plans NUMBER - wait until there were so many more plans for VM a
+plans() {
+	local i last
+	for ((i = 0; i < $1; i++)); do
+		last=$(why a .now.time_us)
+		within 20 eval '[ "$(why a .now.time_us)" != '"$last"' ]'
+	done
+}
+
+test_a_dry_run_says_what_it_would_do_and_changes_nothing() {
+	fresh "${HOST[@]}" 'budget = 160M' '[vm a]' '[vm b]'
+	guest a used=16M
+	guest b used=16M
+	within 20 eval '[ "$(why a ".decisions[0].dry_run")" = true ]'
+	within 20 eval '[ "$(why b ".decisions[0].dry_run")" = true ]'
+	plans 4
+	eq "$(status a target)" 0 "balloon of a"
+	eq "$(status b target)" 0 "balloon of b"
+	check logged "a: would keep"
+	check grep -q "^manage  *dry-run" <<<"$(ctl host)"
+	check grep -q "dry run: nothing is done" <<<"$(ctl why a)"
+	eq "$(why a '.decisions[0] | .from == 134217728 and .to < .from')" \
+		true "decision"
+}
+
+test_a_reload_turns_it_on_and_a_short_host_takes_what_is_idle() {
+	now b used=80M
+	check reload "${HOST[@]}" 'manage = on' 'budget = 208M' '[vm a]' \
+		'[vm b]'
+	within 60 keeps_most a 72
+	within 60 eval '[ "$(host available)" -ge $((16 * MIB)) ]'
+	# It demands 120 MiB: what it uses, and room.
+	at_least "$(kept b)" $((112 * MIB)) "what b keeps"
+	at_most "$(status a resident)" $((80 * MIB)) "memory of a on the host"
+}
+
+test_why_names_the_evidence() {
+	local text
+	text=$(ctl why a)
+	echo "$text"
+	check grep -qE '^20.*  128 MiB -> [0-9.]+ MiB in [0-9]+ steps' \
+		<<<"$text"
+	check grep -q "take-idle: the host is short" <<<"$text"
+	check grep -qE 'host +(black|red): [0-9.]+ [KM]iB free, 16 MiB to keep' \
+		<<<"$text"
+	check grep -qE 'uses 16 MiB .*, demands 56 MiB' <<<"$text"
+	check grep -qE 'it says +[0-9.]+ MiB available \([0-9.]+ s before\)' \
+		<<<"$text"
+	eq "$(why a '.decisions[0] | .reason == "take-idle" and .used == 16777216
+		and .demand == 58720256 and .from > .to and .steps > 1')" true \
+		"evidence"
+	ctl_fails 4 "nobody: no such VM" why nobody
+}
+
+test_the_minimum_is_left_however_short_the_host_is() {
+	fresh "${HOST[@]}" 'manage = on' 'budget = 96M' '[class small]' \
+		'min = 48M' '[vm a]' 'class = small' '[vm b]'
+	guest a used=16M
+	guest b used=16M
+	within 60 keeps_most a 49
+	# Nobody said what b needs: it is left 35 % of its memory.
+	within 60 keeps_most b 50
+	plans 8
+	at_least "$(kept a)" $((48 * MIB)) "what a keeps"
+	at_least "$(kept b)" $((128 * MIB * 35 / 100)) "what b keeps"
+	at_least "$(host missing)" 1 "missing bytes"
+}
+
+test_bad_settings_are_refused_and_the_old_ones_stay() {
+	ctl_fails_reload 'd.conf:4: [vm a]: min: 2 GiB is more than max' \
+		'[vm a]' '' 'max = 1G' 'min = 2G'
+	ctl_fails_reload "d.conf:2: manage: 'yes': expected off, dry-run or on" \
+		'[host]' 'manage = yes'
+	ctl_fails_reload 'd.conf:2: [vm a]: class: there is no [class x]' \
+		'[vm a]' 'class = x'
+	eq "$(host total)" $((96 * MIB)) "budget"
+	eq "$(host manage)" on "mode"
+	check is_state a running
+}
+
+ctl_fails_reload() {
+	local expected=$1 out
+	shift
+	conf "$@"
+	out=$(ctl reload 2>&1) && fail "accepted: $*"
+	echo "$out"
+	[[ $out == *"$expected"* ]] || fail "does not say: $expected"
+}
+
+test_what_was_set_by_hand_is_left_alone_until_auto() {
+	fresh "${HOST[@]}" 'manage = on' 'budget = 96M' '[vm a]' '[vm b]' \
+		'shares = 0'
+	guest a used=16M
+	check ctl set a 120M
+	guest b used=16M
+	within 20 reason_is a by-hand
+	within 20 reason_is b by-hand
+	within 20 host_is black
+	plans 4
+	eq "$(kept a)" $((120 * MIB)) "what a keeps"
+	eq "$(kept b)" $RAM "what b keeps"
+	check ctl set a auto
+	within 60 keeps_most a 60
+	eq "$(kept b)" $RAM "what b keeps"
+	ctl_fails 4 "nobody: no such VM" set nobody auto
+}
+
+# "short" until the new target is there, in us; of several times.
+test_who_is_short_has_a_new_target_at_once() {
+	local i took=() said at
+	fresh "${HOST[@]}" 'manage = on' 'budget = 1G' '[vm a]'
+	guest a used=16M
+	for i in {1..9}; do
+		check ctl set a 64M --wait=20 || return
+		check ctl set a auto
+		within 20 eval '! reason_is a by-hand'
+		: >"$WORK/a.said"
+		event a short
+		within 20 keeps_least a 100 || return
+		within 20 eval 'grep -q "^target 0" "$WORK/a.said"'
+		said=$(grep -E '^[0-9]{16}$' "$WORK/a.said")
+		# The spare memory of this host may be handed out before.
+		at=$(awk -v said="$said" '$1 == "target" && $2 < 8192 {
+			print $4; exit }' "$WORK/a.said")
+		took+=($((at - said)))
+	done
+	mapfile -t took < <(printf '%s\n' "${took[@]}" | sort -n)
+	echo "# from 'short' to the new target: ${took[4]} us (median of ${#took[@]}; ${took[*]})" \
+		>>"$WORK/figures"
+	# Whatever else the machine does: a quarter of them finds it at rest.
+	at_most "${took[2]}" 200000 "us"
+	eq "$(why a '[.decisions[].reason] | index("need") != null')" true "need"
+}
+
+# is_silent VM - are its last statistics older than the planner believes?
+is_silent() {
+	[ "$(why "$1" .now.stats_ms)" -gt 4000 ]
+}
+
+test_nothing_is_taken_from_who_has_gone_silent() {
+	fresh "${HOST[@]}" 'manage = on' 'budget = 96M' '[vm a]' '[vm b]'
+	guest a used=16M
+	guest b used=16M
+	within 60 keeps_most a 110
+	now a silent=1
+	now b silent=1
+	within 20 is_silent a
+	within 20 is_silent b
+	silent_a=$(kept a)
+	silent_b=$(kept b)
+	plans 8
+	check host_is black
+	at_least "$(kept a)" "$silent_a" "what a keeps"
+	at_least "$(kept b)" "$silent_b" "what b keeps"
+	check grep -qE '^(stale|steady)$' <<<"$(why a .now.reason)"
+}
+
+test_a_killed_manager_s_successor_takes_nothing_without_evidence() {
+	manager_end KILL
+	manager_start
+	within 20 is_state a running
+	within 20 host_is black
+	plans 8
+	eq "$(why a .now.reason)" adopted "reason"
+	at_least "$(kept a)" "$silent_a" "what a keeps"
+	at_least "$(kept b)" "$silent_b" "what b keeps"
+	now a silent=0
+	within 60 keeps_most a $((silent_a / MIB - 10))
+	at_least "$(kept b)" "$silent_b" "what b keeps"
+}
+
+test_a_guest_that_lies_hurts_only_itself() {
+	local lie
+	fresh "${HOST[@]}" 'manage = on' 'budget = 208M' '[vm a]' 'min = 32M' \
+		'[vm b]'
+	guest b used=32M
+	for lie in 1 0x7fffffffffffffff 0xffffffffffffffff; do
+		guest a used=16M lies=$lie
+		plans 8
+		at_least "$(kept a)" $((32 * MIB)) "what a keeps"
+		# What it demands; a new guest is not judged at once.
+		within 20 keeps_least b 72
+		kill -KILL "${guest_pid[a]}"
+		exec {guest_in[a]}>&-
+		within 20 is_state a waiting
+	done
+	unset 'guest_pid[a]' 'guest_in[a]'
+	check kill -0 "$manager_pid"
+}
+
+test_a_vm_is_admitted_if_there_is_room_and_it_is_held() {
+	local out
+	# Of 208 MiB, 16 stay free and a is sure of 64: 128 are left.
+	fresh "${HOST[@]}" 'manage = on' 'budget = 208M' '[vm a]' 'min = 64M' \
+		'[vm b]' 'min = 64M'
+	guest a used=16M
+	within 20 eval '[ "$(why a .now.reason)" != null ]'
+	ctl_fails 8 "no room for 129 MiB: 128 MiB could be promised" admit 129M
+	out=$(ctl admit 100M --name b --for 600) || fail "exit code $?"
+	echo "$out"
+	check grep -q "^b: 100 MiB held for 600 s.*28 MiB could be promised" \
+		<<<"$out"
+	within 20 eval '[ "$(host held)" = $((100 * MIB)) ]'
+	ctl_fails 8 "100 MiB is held for others" admit 29M
+	# The running one makes room.
+	within 60 keeps_most a 110
+	# The new one takes what was held for it.
+	guest b used=16M
+	within 20 eval '[ "$(host held)" = 0 ]'
+	check ctl release b
+	ctl_fails 4 "b: nothing is held" release b
+}
+
+test_room_is_held_until_the_time_is_over() {
+	fresh "${HOST[@]}" 'budget = 208M' '[vm a]'
+	within 20 eval '[ "$(host total)" = $((208 * MIB)) ]'
+	check ctl admit 150M --for 1
+	within 20 eval '[ "$(host held)" = 0 ]'
+	eq "$(ctl --json admit 150M | jq -r .bytes)" $((150 * MIB)) "held bytes"
+	check ctl release lease-2
+	ctl_fails 2 "'' is no size" admit ''
+	ctl_fails 2 "--for: '0' is not 1 to 86400" admit 1M --for 0
+	ctl_fails 2 "'a/b' makes no sense for parameter name" \
+		admit 1M --name a/b
+	ctl_fails 2 "list: --for and --name belong to admit" list --for 3
+}
+
+test_nothing_is_looked_at_while_it_is_off() {
+	fresh '[host]' 'manage = off' '[vm a]'
+	guest a used=16M
+	eq "$(ctl --json host)" '{"manage":"off"}' "host"
+	eq "$(ctl --json why a)" '{"decisions":[]}' "decisions"
+	ctl_fails 1 "nothing is managed" admit 1M
+	check reload "${HOST[@]}" 'manage = on' 'budget = 96M' '[vm a]'
+	within 60 keeps_most a 100
+	check reload '[host]' 'manage = off' '[vm a]'
+	eq "$(ctl --json host)" '{"manage":"off"}' "host"
+	end
+}
+
+run_tests
+status=$?
+cat "$WORK/figures"
+exit $status
