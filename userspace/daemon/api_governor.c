@@ -14,6 +14,9 @@
 #define HOLD_DEFAULT_S	60
 #define HOLD_MAX_S	86400
 
+static const char off[] =
+	"nothing is managed: see 'manage' in ballonetd.conf(5)";
+
 static void not_managed(struct varlink_server *server, const char *reason)
 {
 	varlink_server_error(server, INTERFACE_NOT_MANAGED,
@@ -115,7 +118,7 @@ static void admit(struct varlink_server *server, json_t *parameters,
 		name = governor_name(governor, made_up);
 	rc = governor_admit(governor, name, bytes, seconds * 1000, &room);
 	if (rc == -EAGAIN)
-		not_managed(server, "nothing is managed: see manage in ballonetd.conf(5)");
+		not_managed(server, off);
 	else if (rc == -ENOSPC)
 		not_managed(server, "room is held for too many VMs");
 	else if (rc)
@@ -137,10 +140,24 @@ static void release(struct varlink_server *server, json_t *parameters,
 		varlink_server_reply(server, NULL);
 }
 
+static void ladder(struct varlink_server *server, json_t *parameters,
+		   void *userdata)
+{
+	json_t *json = governor_pack_ladder(api_manager(userdata)->governor);
+
+	(void)parameters;
+	if (json)
+		varlink_server_reply(server, json_pack("{s:o}", "ladder",
+						       json));
+	else
+		not_managed(server, off);
+}
+
 const varlink_handler api_governor[INTERFACE_GOVERNOR_NR_METHODS] = {
 	[INTERFACE_GOVERNOR_HOST] = host,
 	[INTERFACE_GOVERNOR_WHY] = why,
 	[INTERFACE_GOVERNOR_AUTOMATIC] = automatic,
 	[INTERFACE_GOVERNOR_ADMIT] = admit,
 	[INTERFACE_GOVERNOR_RELEASE] = release,
+	[INTERFACE_GOVERNOR_LADDER] = ladder,
 };

@@ -15,12 +15,9 @@
  *
  * A dry run does all of that but to set the balloons.
  */
-#include "governor.h"
-#include "host.h"
+#include "governor_parts.h"
 #include "log.h"
-#include "manager.h"
 #include "plan_math.h"
-#include "policy.h"
 #include "size.h"
 
 #include <errno.h>
@@ -40,61 +37,30 @@
 #define LINES_PER_S	1
 #define LINES_AT_ONCE	8
 
-/**
- * struct governor - its state
- * @manager:	whose VMs it moves
- * @host:	the machine, or NULL while nothing is managed
- * @alarm:	the next plan
- * @due_ms:	when that is, in loop time
- * @urgent_ms:	when the last plan for an event was, in loop time
- * @snapshot:	of the host, of the last plan
- * @memory:	what the planner remembers of the host
- * @summary:	of the last plan
- * @planned:	there was one
- * @admission:	room that is held for VMs that start
- * @named:	how many names were made up for that
- * @vms:	of the last plan, by number; may be gone since
- * @guests:	likewise
- * @memories:	likewise
- * @decisions:	likewise
- * @nr:		how many there were
- * @size:	elements of each array
- * @trouble:	limits what is logged about plans that could not be made
- */
-struct governor {
-	struct manager *manager;
-	struct host *host;
-	struct alarm *alarm;
-	uint64_t due_ms;
-	uint64_t urgent_ms;
-	struct plan_host snapshot;
-	struct plan_host_memory memory;
-	struct plan_summary summary;
-	bool planned;
-	struct admission admission;
-	unsigned int named;
-	struct vm **vms;
-	struct plan_guest *guests;
-	struct plan_memory *memories;
-	struct plan_decision *decisions;
-	size_t nr;
-	size_t size;
-	struct log_limit trouble;
-};
-
 static const struct conf_host *conf_of(const struct governor *governor)
 {
 	return &governor->manager->conf.host;
 }
 
-static uint64_t loop_now(const struct governor *governor)
+/**
+ * governor_now - the time
+ * @governor:	the governor
+ *
+ * Return: milliseconds of the loop.
+ */
+uint64_t governor_now(const struct governor *governor)
 {
 	return uv_now(governor->manager->settings.loop);
 }
 
-static void plan_in(struct governor *governor, uint64_t ms)
+/**
+ * governor_plan_in - make the next plan then, and not before
+ * @governor:	the governor
+ * @ms:		from now
+ */
+void governor_plan_in(struct governor *governor, uint64_t ms)
 {
-	governor->due_ms = loop_now(governor) + ms;
+	governor->due_ms = governor_now(governor) + ms;
 	alarm_set(governor->alarm, ms);
 }
 
@@ -118,17 +84,19 @@ static int arrays_grow(struct governor *governor, size_t nr)
 	rc = grow(&governor->vms, nr, sizeof(*governor->vms)) ?:
 		grow(&governor->guests, nr, sizeof(*governor->guests)) ?:
 		grow(&governor->memories, nr, sizeof(*governor->memories)) ?:
-		grow(&governor->decisions, nr, sizeof(*governor->decisions));
+		grow(&governor->decisions, nr, sizeof(*governor->decisions)) ?:
+		grow(&governor->climbers, nr, sizeof(*governor->climbers));
 	if (!rc)
 		governor->size = nr;
 	return rc;
 }
 
-static void guest_look(const struct governor *governor, struct vm *vm,
+static void guest_look(struct governor *governor, struct vm *vm,
 		       struct plan_guest *ret_guest)
 {
 	const struct policy *policy = conf_policy(&governor->manager->conf,
 						  vm->name);
+	const struct plan_stats *stats = &ret_guest->stats;
 
 	vm_snapshot(vm, ret_guest);
 	policy_limits(policy, ret_guest->memory, &ret_guest->limits);
@@ -138,8 +106,13 @@ static void guest_look(const struct governor *governor, struct vm *vm,
 	}
 	if (!vm->grant)
 		ret_guest->wish = 0;
-	if (vm->governed.guest != vm->guest) {
+	/* Statistics that say nothing are none: it must gain nothing by them. */
+	if (stats->when_ms && stats->available == PLAN_UNKNOWN &&
+	    stats->free == PLAN_UNKNOWN)
+		ret_guest->flags &= ~PLAN_STATS;
+	if (vm->governed.guest != vm->guest || !vm->governed.serial) {
 		vm->governed.guest = vm->guest;
+		vm->governed.serial = ++governor->serial;
 		memset(&vm->governed.memory, 0, sizeof(vm->governed.memory));
 		vm->governed.now.time_us = 0;
 	}
@@ -170,24 +143,6 @@ static ssize_t guests_look(struct governor *governor)
 	return nr;
 }
 
-/* What is held, less what the VMs it is held for occupy already. */
-static uint64_t held_by(struct governor *governor, size_t nr)
-{
-	struct lease *lease;
-	size_t i;
-
-	admission_expire(&governor->admission, loop_now(governor));
-	for (i = 0; i < governor->admission.nr; i++)
-		governor->admission.leases[i].taken = 0;
-	for (i = 0; i < nr; i++) {
-		lease = admission_find(&governor->admission,
-				       governor->vms[i]->name);
-		if (lease)
-			lease->taken = governor->guests[i].resident;
-	}
-	return admission_held(&governor->admission);
-}
-
 static int host_look(struct governor *governor, size_t nr)
 {
 	struct plan_host *host = &governor->snapshot;
@@ -202,7 +157,7 @@ static int host_look(struct governor *governor, size_t nr)
 		return rc;
 	/* As back-ends count, for whom 0 is never. */
 	host->now_ms++;
-	host->held = held_by(governor, nr);
+	host->held = governor_held(governor, nr);
 	/* Looking more often makes no guest answer sooner. */
 	host->period_ms = period > 1000 ? period : 1000;
 	return 0;
@@ -254,26 +209,20 @@ static void decision_log_line(const struct decision *d, const char *vm)
 		 size_format(d->plan.demand, text[4]));
 }
 
-static bool is_movable(const struct plan_guest *guest)
-{
-	return guest->flags & PLAN_BALLOON &&
-		!(guest->flags & (PLAN_MANUAL | PLAN_FROZEN));
-}
-
 static void act(struct governor *governor, size_t i)
 {
 	const struct plan_guest *guest = &governor->guests[i];
 	const struct plan_decision *plan = &governor->decisions[i];
 	struct vm *vm = governor->vms[i];
 	struct governed *governed = &vm->governed;
-	bool change = is_movable(guest) && plan->balloon != guest->target;
+	bool change = governor_moves(guest) && plan->balloon != guest->target;
 
 	governed->memory = governor->memories[i];
 	evidence(governor, i, &governed->now);
 	if (!change)
 		return;
 	if (decision_log_add(&governed->log, &governed->now) &&
-	    bucket_take(&governed->lines, loop_now(governor), LINES_PER_S,
+	    bucket_take(&governed->lines, governor_now(governor), LINES_PER_S,
 			LINES_AT_ONCE))
 		decision_log_line(&governed->now, vm->name);
 	if (!governed->now.dry)
@@ -294,8 +243,13 @@ static void level_log(const struct governor *governor, enum plan_level before)
 		 size_format(summary->budget, text[2]));
 }
 
-/* Return: 0 or a negative errno, which is logged. */
-static int plan_and_act(struct governor *governor)
+/**
+ * governor_plan - plan, and do what comes out
+ * @governor:	the governor, with its host
+ *
+ * Return: 0 or a negative errno, which is logged.
+ */
+int governor_plan(struct governor *governor)
 {
 	enum plan_level before = governor->summary.level;
 	ssize_t nr, i;
@@ -315,6 +269,8 @@ static int plan_and_act(struct governor *governor)
 	governor->nr = nr;
 	for (i = 0; i < nr; i++)
 		act(governor, i);
+	if (conf_of(governor)->manage == CONF_MANAGE_ON)
+		governor_climb(governor);
 	return 0;
 }
 
@@ -323,16 +279,16 @@ static void on_alarm(void *userdata)
 	struct governor *governor = userdata;
 	uint64_t period = conf_of(governor)->period_ms;
 
-	(void)plan_and_act(governor);
+	(void)governor_plan(governor);
 	if (governor->summary.level >= PLAN_ORANGE && period > SHORT_PERIOD_MS)
 		period = SHORT_PERIOD_MS;
-	plan_in(governor, period);
+	governor_plan_in(governor, period);
 }
 
 /* Something has happened: plan now, or at the end of the burst. */
 static void hurry(struct governor *governor)
 {
-	uint64_t now = loop_now(governor), due = governor->urgent_ms + BURST_MS;
+	uint64_t now = governor_now(governor), due = governor->urgent_ms + BURST_MS;
 
 	if (!governor->host)
 		return;
@@ -341,7 +297,7 @@ static void hurry(struct governor *governor)
 	if (governor->due_ms <= due)
 		return;
 	governor->urgent_ms = due;
-	plan_in(governor, due - now);
+	governor_plan_in(governor, due - now);
 }
 
 static void on_wake(void *userdata)
@@ -366,6 +322,7 @@ static void stop(struct governor *governor)
 	struct vm *vm;
 
 	alarm_clear(governor->alarm);
+	ladder_destroy(&governor->ladder);
 	host_destroy(&governor->host);
 	governor->planned = false;
 	governor->memory = (struct plan_host_memory){ 0 };
@@ -384,9 +341,14 @@ static void start(struct governor *governor)
 	int rc = host_create(governor->manager->settings.loop, &options,
 			     on_wake, governor, &governor->host);
 
-	if (rc)
+	if (!rc)
+		rc = ladder_create(governor->manager->settings.loop,
+				   governor->host, &governor->ladder);
+	if (rc) {
+		host_destroy(&governor->host);
 		log_err("cannot look at the host: %s; nothing is managed",
 			strerror(-rc));
+	}
 }
 
 /**
@@ -406,8 +368,10 @@ void governor_configure(struct governor *governor)
 		host_limit(governor->host, conf->budget, conf->reserve);
 	else
 		start(governor);
-	if (governor->host)
-		plan_in(governor, 0);
+	if (!governor->host)
+		return;
+	ladder_configure(governor->ladder, conf->ladder);
+	governor_plan_in(governor, 0);
 }
 
 /**
@@ -446,12 +410,14 @@ void governor_destroy(struct governor **governor)
 
 	if (!g)
 		return;
+	ladder_destroy(&g->ladder);
 	host_destroy(&g->host);
 	alarm_destroy(&g->alarm);
 	free(g->vms);
 	free(g->guests);
 	free(g->memories);
 	free(g->decisions);
+	free(g->climbers);
 	free(g);
 	*governor = NULL;
 }
@@ -483,96 +449,4 @@ json_t *governor_pack(const struct governor *governor)
 		"held", (json_int_t)host->held,
 		"stall_some", (int)host->stall_some,
 		"stall_full", (int)host->stall_full);
-}
-
-/* What a VM is sure of: its minimum, or all that is not ours to take. */
-static uint64_t minimum_of(const struct plan_guest *guest,
-			   const struct plan_decision *decision)
-{
-	return is_movable(guest) ? guest->limits.min : decision->current;
-}
-
-static void room_look(struct governor *governor, size_t nr,
-		      struct admission_room *ret_room)
-{
-	uint64_t minimum;
-	size_t i;
-
-	*ret_room = (struct admission_room){
-		.budget = governor->snapshot.available,
-		.reserve = governor->summary.min_free,
-		.held = governor->snapshot.held,
-		.available = governor->snapshot.available,
-	};
-	for (i = 0; i < nr; i++) {
-		minimum = minimum_of(&governor->guests[i],
-				     &governor->decisions[i]);
-		ret_room->budget = add_sat(ret_room->budget,
-					   governor->guests[i].resident);
-		ret_room->minimums = add_sat(ret_room->minimums, minimum);
-	}
-	/* VMs may occupy more than a configured budget already. */
-	ret_room->budget = min_u64(ret_room->budget, governor->snapshot.total);
-}
-
-/**
- * governor_name - make up a name for room that is held
- * @governor:	the governor
- * @name:	room for it
- *
- * Return: @name.
- */
-const char *governor_name(struct governor *governor,
-			  char name[INTERFACE_NAME_MAX + 1])
-{
-	do
-		snprintf(name, INTERFACE_NAME_MAX + 1, "lease-%u",
-			 ++governor->named);
-	while (admission_find(&governor->admission, name));
-	return name;
-}
-
-/**
- * governor_admit - hold room for a VM that is about to start, if there is some
- * @governor:	the governor
- * @name:	a valid name; what was held for it before is let go
- * @bytes:	what the VM is promised
- * @ms:		for how long
- * @ret_room:	what there is without it, but for -EAGAIN
- *
- * Return: 0, -ENOMEM if there is no room, -ENOSPC if room is held for too many
- * already, -EAGAIN if nothing is managed.
- */
-int governor_admit(struct governor *governor, const char *name, uint64_t bytes,
-		   uint64_t ms, struct admission_room *ret_room)
-{
-	struct admission before = governor->admission;
-	int rc;
-
-	admission_release(&governor->admission, name);
-	if (!governor->host || plan_and_act(governor)) {
-		governor->admission = before;
-		return -EAGAIN;
-	}
-	room_look(governor, governor->nr, ret_room);
-	rc = admission_left(ret_room) < bytes ? -ENOMEM :
-		admission_hold(&governor->admission, name, bytes,
-			       loop_now(governor) + ms);
-	if (rc)
-		governor->admission = before;
-	else
-		plan_in(governor, 0);
-	return rc;
-}
-
-/**
- * governor_release - hold room no more
- * @governor:	the governor
- * @name:	for whom it was held
- *
- * Return: 0 or -ENOENT.
- */
-int governor_release(struct governor *governor, const char *name)
-{
-	return admission_release(&governor->admission, name);
 }

@@ -24,6 +24,7 @@ struct vm;
 /**
  * struct governed - the governor's part of a VM; all zero at first
  * @guest:	of vm.guest: which guest the rest is about
+ * @serial:	a number that no other guest has, 0 if it was not seen yet
  * @memory:	what the planner remembers of it
  * @now:	what was decided last, a change or not; time_us is 0 if nothing was
  * @log:	the last changes
@@ -31,6 +32,7 @@ struct vm;
  */
 struct governed {
 	uint64_t guest;
+	uint64_t serial;
 	struct plan_memory memory;
 	struct decision now;
 	struct decision_log log;
@@ -42,6 +44,7 @@ void governor_destroy(struct governor **governor);
 void governor_configure(struct governor *governor);
 void governor_told(struct governor *governor, enum interface_event_type type);
 json_t *governor_pack(const struct governor *governor);
+json_t *governor_pack_ladder(struct governor *governor);
 const char *governor_name(struct governor *governor,
 			  char name[INTERFACE_NAME_MAX + 1]);
 int governor_admit(struct governor *governor, const char *name, uint64_t bytes,

@@ -142,14 +142,15 @@ void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest)
 }
 
 /**
- * vm_vmm_pid - the process that is the VM
+ * vm_vmm - the process that is the VM
  * @vm:		a VM
  *
- * Return: 0 if there is none, or it is not known.
+ * Return: valid as long as @vm; its pid is 0 if there is none, or it is not
+ * known.
  */
-pid_t vm_vmm_pid(const struct vm *vm)
+const struct vmm *vm_vmm(const struct vm *vm)
 {
-	return vm->ops->vmm_pid(vm);
+	return vm->ops->vmm(vm);
 }
 
 /**

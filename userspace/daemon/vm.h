@@ -13,6 +13,7 @@
 #include "interface.h"
 #include "link.h"
 #include "plan.h"
+#include "vmm.h"
 #include "watch.h"
 #include "way.h"
 
@@ -57,7 +58,7 @@ struct vm;
  * @restart:	replace the process that serves it; 0 or a negative errno; may
  *		be NULL
  * @snapshot:	fill in what is known; the rest is zero
- * @vmm_pid:	its VMM's process, 0 if there is none or it is not known
+ * @vmm:	its VMM's process, as far as it is known
  * @describe:	how it is served, as Describe of io.ballonet.Manager
  */
 struct vm_ops {
@@ -71,7 +72,7 @@ struct vm_ops {
 	void (*period)(struct vm *vm);
 	int (*restart)(struct vm *vm);
 	void (*snapshot)(struct vm *vm, struct plan_guest *guest);
-	pid_t (*vmm_pid)(const struct vm *vm);
+	const struct vmm *(*vmm)(const struct vm *vm);
 	json_t *(*describe)(const struct vm *vm);
 };
 
@@ -128,7 +129,7 @@ void vm_grant(struct vm *vm, bool grant);
 int vm_restart(struct vm *vm);
 void vm_balloon(struct vm *vm, uint64_t bytes);
 void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest);
-pid_t vm_vmm_pid(const struct vm *vm);
+const struct vmm *vm_vmm(const struct vm *vm);
 json_t *vm_pack(const struct vm *vm, const char *trouble);
 
 /* vm_events.c */

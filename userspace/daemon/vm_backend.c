@@ -590,9 +590,9 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 		guest->flags |= PLAN_PAGEABLE;
 }
 
-static pid_t vmm_pid(const struct vm *vm)
+static const struct vmm *vmm(const struct vm *vm)
 {
-	return of_const(vm)->vmm.pid;
+	return &of_const(vm)->vmm;
 }
 
 static json_t *describe(const struct vm *vm)
@@ -619,7 +619,7 @@ static const struct vm_ops ops = {
 	.period = show,
 	.restart = restart,
 	.snapshot = snapshot,
-	.vmm_pid = vmm_pid,
+	.vmm = vmm,
 	.describe = describe,
 };
 

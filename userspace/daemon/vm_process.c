@@ -190,14 +190,14 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 	guest->paged_out = p->vmm.swapped;
 }
 
-static pid_t vmm_pid(const struct vm *vm)
+static const struct vmm *vmm(const struct vm *vm)
 {
-	return of_const(vm)->vmm.pid;
+	return &of_const(vm)->vmm;
 }
 
 static json_t *describe(const struct vm *vm)
 {
-	pid_t pid = vmm_pid(vm);
+	pid_t pid = of_const(vm)->vmm.pid;
 
 	return json_pack("{s:s,s:o*,s:i,s:[]}", "socket", vm->way.path,
 			 "pid", pid ? json_integer(pid) : NULL,
@@ -211,7 +211,7 @@ static const struct vm_ops ops = {
 	.ready = never,
 	.call = call,
 	.snapshot = snapshot,
-	.vmm_pid = vmm_pid,
+	.vmm = vmm,
 	.describe = describe,
 };
 

@@ -94,6 +94,31 @@ static const char description[] =
 "# What was held for this name is no longer needed.\n"
 "method Release(name: string) -> ()\n"
 "\n"
+"# What the host itself does for its memory: each rung, the cheapest first,\n"
+"# with what was asked of it, what the host really got, what of that was read\n"
+"# back soon, and what it took of processors and disks; reason: why it is not\n"
+"# used. ksm, zswap and swaps: what the kernel says of them. vms: those that\n"
+"# were paged out, and how. rivals: other managers that were found.\n"
+"type Rung (\n"
+"  rung: string,\n"
+"  on: bool,\n"
+"  reason: ?string,\n"
+"  calls: int,\n"
+"  asked: int,\n"
+"  freed: int,\n"
+"  returned: int,\n"
+"  time_us: int\n"
+")\n"
+"type Ladder (\n"
+"  rungs: []Rung,\n"
+"  ksm: ?object,\n"
+"  zswap: ?object,\n"
+"  swaps: []object,\n"
+"  vms: []object,\n"
+"  rivals: []object\n"
+")\n"
+"method Ladder() -> (ladder: Ladder)\n"
+"\n"
 "# Nothing is managed.\n"
 "error NotManaged (reason: string)\n"
 "\n"
@@ -136,6 +161,7 @@ static const struct varlink_method methods[INTERFACE_GOVERNOR_NR_METHODS] = {
 	[INTERFACE_GOVERNOR_AUTOMATIC] = { "Automatic", vm_params, true },
 	[INTERFACE_GOVERNOR_ADMIT] = { "Admit", admit_params, true },
 	[INTERFACE_GOVERNOR_RELEASE] = { "Release", name_params, true },
+	[INTERFACE_GOVERNOR_LADDER] = { "Ladder", NULL, false },
 };
 
 const struct varlink_interface interface_governor = {
