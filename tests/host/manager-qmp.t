@@ -208,6 +208,27 @@ test_absurd_numbers_are_not_believed() {
 	kill "$false_pid"
 }
 
+# QEMU would take memory from such a guest, and give nothing back.
+test_a_VM_whose_memory_is_locked_is_refused() {
+	local qemu
+
+	qemu=$("$TOP/tests/tools/qemu") || return
+	"$qemu" -S -nodefaults -no-user-config -display none -accel tcg \
+		-machine q35 -m 128M -overcommit mem-lock=on \
+		-device virtio-balloon-pci \
+		-qmp "unix:$MON/locked,server=on,wait=off" >"$WORK/qemu" 2>&1 &
+	vm_pid=$!
+	disown
+	background $vm_pid
+	within 30 test -S "$MON/locked" || return
+	check ctl add l "--qmp=$MON/locked" >/dev/null
+	within 60 is_state l refused || return
+	[[ $(status l reason) == *"locked"* ]] || fail "$(status l reason)"
+	check ctl remove l
+	kill $vm_pid
+	within 10 gone $vm_pid
+}
+
 test_a_VM_without_a_balloon_is_seen_as_one() {
 	sleep 1000 &
 	vm_pid=$!

@@ -586,6 +586,26 @@ static void statistics_are_new_when_their_time_changes(void **state)
 	assert_true(vm->stats[QMP_STAT_CACHES] == PROCFILE_UNKNOWN);
 }
 
+#define FAULTS(faults, update) \
+	"{\"stats\": {\"stat-minor-faults\": " faults "}, " \
+	"\"last-update\": " update "}"
+
+static void counts_that_begin_again_are_another_kernel(void **state)
+{
+	struct fixture *f = *state;
+	const struct qmp_vm *vm = &f->balloon.vm;
+
+	find(f);
+	refresh_with(f, FULL, FAULTS("1000", "1"));
+	refresh_with(f, FULL, FAULTS("1001", "2"));
+	assert_int_equal(vm->resets, 0);
+	refresh_with(f, FULL, FAULTS("18446744073709551615", "3"));
+	refresh_with(f, FULL, FAULTS("900", "4"));
+	assert_int_equal(vm->resets, 0);
+	refresh_with(f, FULL, FAULTS("899", "5"));
+	assert_int_equal(vm->resets, 1);
+}
+
 static void old_statistics_at_first_sight_are_not_new(void **state)
 {
 	struct fixture *f = *state;
@@ -855,6 +875,7 @@ int main(void)
 		with_client(in_between_one_command_is_enough),
 		with_client(plugged_memory_is_asked_for_at_once),
 		with_client(statistics_are_new_when_their_time_changes),
+		with_client(counts_that_begin_again_are_another_kernel),
 		with_client(old_statistics_at_first_sight_are_not_new),
 		with_client(a_lying_guests_numbers_are_unknown),
 		with_client(dimms_count_and_other_devices_do_not),

@@ -258,7 +258,8 @@ static void backend_ready(struct vm_backend *b)
 		vm_wish_apply(&b->vm);
 }
 
-static void notification(struct vm_backend *b, const struct store_message *message)
+static void notification(struct vm_backend *b,
+			 const struct store_message *message)
 {
 	if (message->refused && !b->complained) {
 		log_warn("%s: a descriptor from process %d was not kept: %s",

@@ -3,8 +3,8 @@
  * Theory of operation
  *
  * The link asks the VMM at intervals and keeps what it heard; everything here
- * answers from that, at once. So the methods of io.ballonet end before vm_call()
- * returns.
+ * answers from that, at once. So the methods of io.ballonet end before
+ * vm_call() returns.
  *
  * A process behind the socket that is another one than before has another
  * guest: what the last one was told, it was not. The same process after a

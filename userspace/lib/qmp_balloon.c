@@ -268,9 +268,16 @@ static uint64_t stat_take(struct qmp_balloon *balloon, enum qmp_stat stat,
 	return value;
 }
 
+/* What is counted since boot has become less: who borrows hears no RESET. */
+static bool has_begun_again(uint64_t was, uint64_t is)
+{
+	return was != PROCFILE_UNKNOWN && is != PROCFILE_UNKNOWN && is < was;
+}
+
 static void stats_take(struct qmp_balloon *balloon, const json_t *value)
 {
 	json_t *stats = json_object_get(value, "stats");
+	uint64_t faults = balloon->vm.stats[QMP_STAT_MINOR_FAULTS];
 	uint64_t update;
 	int i;
 
@@ -278,6 +285,8 @@ static void stats_take(struct qmp_balloon *balloon, const json_t *value)
 		update = 0;
 	for (i = 0; i < QMP_NR_STATS; i++)
 		balloon->vm.stats[i] = stat_take(balloon, i, stats);
+	if (has_begun_again(faults, balloon->vm.stats[QMP_STAT_MINOR_FAULTS]))
+		balloon->vm.resets++;
 	if (update && balloon->seen && update != balloon->last_update)
 		balloon->vm.stats_ms = balloon->now_ms;
 	balloon->last_update = update;
