@@ -165,7 +165,7 @@ start_uml() {
 		at_exit+=("rm -rf ${guest_tmp[$name]}")
 	fi
 	# shellcheck disable=SC2086 # a list of words without blanks
-	spawn "$name" env "TMPDIR=${guest_tmp[$name]}" "$CACHE/$kernel/linux" \
+	spawn "$name" env "TMPDIR=${guest_tmp[$name]}" "$TOP/build/$kernel/linux" \
 		"mem=${o[mem]}" "initrd=$TOP/build/guest/$kernel.cpio" \
 		"uml_dir=$WORK/" "umid=$name.uml" con=null con0=null,fd:1 \
 		ssl=null "ssl0=fd:$in,fd:$out" loglevel=5 agent=ttyS0 \
