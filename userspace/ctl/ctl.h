@@ -97,6 +97,9 @@ int ctl_host(struct ctl *ctl);
 int ctl_why(struct ctl *ctl);
 int ctl_automatic(struct ctl *ctl);
 
+/* ladder.c */
+int ctl_ladder(struct ctl *ctl);
+
 /* admit.c */
 int ctl_admit(struct ctl *ctl);
 int ctl_release(struct ctl *ctl);

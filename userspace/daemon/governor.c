@@ -370,7 +370,9 @@ void governor_configure(struct governor *governor)
 		start(governor);
 	if (!governor->host)
 		return;
-	ladder_configure(governor->ladder, conf->ladder);
+	/* A dry run only measures. */
+	ladder_configure(governor->ladder,
+			 conf->manage == CONF_MANAGE_ON ? conf->ladder : 0);
 	governor_plan_in(governor, 0);
 }
 

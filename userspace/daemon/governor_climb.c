@@ -56,5 +56,11 @@ void governor_climb(struct governor *governor)
  */
 json_t *governor_pack_ladder(struct governor *governor)
 {
-	return governor->ladder ? ladder_pack(governor->ladder) : NULL;
+	json_t *ladder;
+
+	if (!governor->ladder)
+		return NULL;
+	ladder = ladder_pack(governor->ladder);
+	json_object_set_new(ladder, "machine", host_pack(governor->host));
+	return ladder;
 }

@@ -35,6 +35,8 @@
 #define STAT_MAJFLT	9
 #define STAT_TEXT_MAX	1024
 #define STATM_TEXT_MAX	256
+/* 64 pages: more is not believed. */
+#define READAHEAD_POWER_MAX	6
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21	/* Linux 5.4 */
@@ -45,9 +47,9 @@ struct range {
 	uint64_t end;
 };
 
-static uint64_t page_size(void)
+static uint32_t page_size(void)
 {
-	return (uint64_t)sysconf(_SC_PAGESIZE);
+	return (uint32_t)sysconf(_SC_PAGESIZE);
 }
 
 static ssize_t pid_read(const struct pageout *pageout, const char *name,
@@ -73,6 +75,20 @@ static uint64_t process_resident(const struct pageout *pageout)
 	return procfile_scale(pages, page_size());
 }
 
+/* The kernel reads so many pages at once: vm.page-cluster is a power of 2. */
+static uint32_t pages_at_once(const struct pageout *pageout)
+{
+	char text[STATM_TEXT_MAX];
+	const char *pos = text;
+	uint64_t power;
+
+	if (procfile_read(pageout->proc_fd, "sys/vm/page-cluster", text,
+			  sizeof(text)) < 0 ||
+	    !procfile_number(&pos, &power) || power > READAHEAD_POWER_MAX)
+		return 1;
+	return 1u << power;
+}
+
 /* "1 (name) S ...": a name may have blanks and brackets. */
 static uint64_t process_read_back(const struct pageout *pageout)
 {
@@ -91,7 +107,7 @@ static uint64_t process_read_back(const struct pageout *pageout)
 	}
 	if (!pos || !procfile_number(&pos, &faults))
 		return PROCFILE_UNKNOWN;
-	return procfile_scale(faults, page_size());
+	return procfile_scale(faults, page_size() * pages_at_once(pageout));
 }
 
 /* A cgroup is charged for its part of zswap, nobody for zram. */
@@ -110,6 +126,14 @@ static uint64_t compressed(const struct pageout *pageout)
 	    mem.zswap <= INT64_MAX)
 		sum += mem.zswap;
 	return sum;
+}
+
+static uint64_t refaults(const struct cgroup_memory *memory)
+{
+	if (memory->refault_anon > INT64_MAX ||
+	    memory->refault_file > INT64_MAX)
+		return PROCFILE_UNKNOWN;
+	return memory->refault_anon + memory->refault_file;
 }
 
 /**
@@ -131,8 +155,7 @@ void pageout_look(const struct pageout *pageout,
 		ret_gauge->read_back = PROCFILE_UNKNOWN;
 	} else {
 		ret_gauge->resident = memory.current;
-		ret_gauge->read_back = procfile_scale(memory.major_faults,
-						      page_size());
+		ret_gauge->read_back = refaults(&memory);
 	}
 }
 

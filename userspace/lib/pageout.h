@@ -39,7 +39,8 @@ struct pageout {
  * @resident:	RAM it occupies, in bytes
  * @compressed:	RAM that what is paged out occupies, of all processes, where
  *		that is not in @resident
- * @read_back:	page faults that had to read, since its start, in bytes
+ * @read_back:	of a cgroup: what was read back soon after it was paged out; of
+ *		a process: at most what it had to wait for; since its start
  */
 struct pageout_gauge {
 	uint64_t resident;
