@@ -4,8 +4,8 @@
  *
  *	crowd PATH NUMBER
  *
- * Prints how many connections are still there after a moment, and keeps them
- * until it is killed.
+ * Prints how many connections are still there when none has been closed for a
+ * moment, and keeps them until it is killed.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -15,8 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Time for the other side to close what it does not want. */
-#define SETTLE_US 300000
+/* Time for the other side to close what it does not want, each. */
+#define SETTLE_MS 1000
 
 static int connected(const char *path)
 {
@@ -39,11 +39,17 @@ int main(int argc, char **argv)
 	for (i = 0; i < n; i++) {
 		fds[i].fd = connected(argv[1]);
 		fds[i].events = POLLRDHUP;
+		stayed += fds[i].fd >= 0;
 	}
-	usleep(SETTLE_US);
-	poll(fds, n, 0);
-	for (i = 0; i < n; i++)
-		stayed += fds[i].fd >= 0 && !fds[i].revents;
+	while (poll(fds, n, SETTLE_MS) > 0) {
+		for (i = 0; i < n; i++) {
+			if (fds[i].fd < 0 || !fds[i].revents)
+				continue;
+			/* Stays open; poll() leaves it out. */
+			fds[i].fd = -1;
+			stayed--;
+		}
+	}
 	printf("%d\n", stayed);
 	fflush(stdout);
 	pause();

@@ -76,10 +76,12 @@ at_rest() {
 	[ "$(connections)" = "$before" ]
 }
 
-# heard NAME TEXT - it has printed this: "VM TYPE SEQ" of each event, in a row
+# heard NAME TEXT - it has printed this: "VM TYPE SEQ" of each event, in a row of
+# that VM's
 heard() {
 	local all
-	all=$(jq -r '"\(.vm) \(.type) \(.seq)"' "$WORK/$1" | paste -sd,)
+	all=$(jq -r --arg vm "${2%% *}" 'select(.vm == $vm) |
+		"\(.vm) \(.type) \(.seq)"' "$WORK/$1" | paste -sd,)
 	[[ ,$all, == *,$2,* ]]
 }
 
