@@ -400,7 +400,7 @@ static void describe(struct varlink_server *server, json_t *parameters,
 	struct vm *vm = api_vm(server, parameters, userdata);
 
 	if (vm)
-		varlink_server_reply(server, vm->ops->describe(vm));
+		varlink_server_reply(server, vm_describe(vm));
 }
 
 static void reload(struct varlink_server *server, json_t *parameters,

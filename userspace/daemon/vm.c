@@ -154,6 +154,24 @@ const struct vmm *vm_vmm(const struct vm *vm)
 }
 
 /**
+ * vm_describe - how a VM is served, as Describe of io.ballonet.Manager
+ * @vm:		a VM
+ *
+ * Return: a new reference, or NULL if there is no memory.
+ */
+json_t *vm_describe(const struct vm *vm)
+{
+	const struct vmm *vmm = vm_vmm(vm);
+	pid_t pid = vmm ? vmm->pid : 0;
+
+	if (vm->ops->describe)
+		return vm->ops->describe(vm);
+	return json_pack("{s:s,s:o*,s:i,s:[]}", "socket", vm->way.path,
+			 "pid", pid ? json_integer(pid) : NULL,
+			 "restarts", 0, "descriptors");
+}
+
+/**
  * vm_pack - what the manager itself knows of a VM, as a Vm of io.ballonet
  * @vm:		a VM
  * @trouble:	why it could not be asked, or NULL

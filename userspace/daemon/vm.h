@@ -59,7 +59,8 @@ struct vm;
  *		be NULL
  * @snapshot:	fill in what is known; the rest is zero
  * @vmm:	its VMM's process, as far as it is known
- * @describe:	how it is served, as Describe of io.ballonet.Manager
+ * @describe:	how it is served, as Describe of io.ballonet.Manager; NULL if it
+ *		is not
  */
 struct vm_ops {
 	void (*destroy)(struct vm *vm);
@@ -130,6 +131,7 @@ int vm_restart(struct vm *vm);
 void vm_balloon(struct vm *vm, uint64_t bytes);
 void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest);
 const struct vmm *vm_vmm(const struct vm *vm);
+json_t *vm_describe(const struct vm *vm);
 json_t *vm_pack(const struct vm *vm, const char *trouble);
 
 /* vm_events.c */

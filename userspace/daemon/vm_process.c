@@ -195,15 +195,6 @@ static const struct vmm *vmm(const struct vm *vm)
 	return &of_const(vm)->vmm;
 }
 
-static json_t *describe(const struct vm *vm)
-{
-	pid_t pid = of_const(vm)->vmm.pid;
-
-	return json_pack("{s:s,s:o*,s:i,s:[]}", "socket", vm->way.path,
-			 "pid", pid ? json_integer(pid) : NULL,
-			 "restarts", 0, "descriptors");
-}
-
 static const struct vm_ops ops = {
 	.destroy = destroy,
 	.present = present,
@@ -212,7 +203,6 @@ static const struct vm_ops ops = {
 	.call = call,
 	.snapshot = snapshot,
 	.vmm = vmm,
-	.describe = describe,
 };
 
 /**

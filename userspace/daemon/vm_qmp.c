@@ -436,15 +436,6 @@ static const struct vmm *vmm(const struct vm *vm)
 	return &of_const(vm)->vmm;
 }
 
-static json_t *describe(const struct vm *vm)
-{
-	pid_t pid = of_const(vm)->vmm.pid;
-
-	return json_pack("{s:s,s:o*,s:i,s:[]}", "socket", vm->way.path,
-			 "pid", pid ? json_integer(pid) : NULL,
-			 "restarts", 0, "descriptors");
-}
-
 static void period(struct vm *vm)
 {
 	if (!vm->way.period_ms)
@@ -460,7 +451,6 @@ static const struct vm_ops ops = {
 	.period = period,
 	.snapshot = snapshot,
 	.vmm = vmm,
-	.describe = describe,
 };
 
 static enum qmp_link_mode mode_of(const struct way *way)
