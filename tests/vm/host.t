@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A host of our own: Debian's kernel in QEMU with two NUMA nodes, cgroup v2 and
+# compressed swap, and on it ballonetd with guests in User-Mode Linux. Its memory
+# is really short, it stalls, and nobody who is known to the manager loses by it.
+
+. "$(dirname "$0")/../lib/test.sh"
+. "$TOP/tests/lib/balloon.sh"
+
+HOST_MIB=640
+VM_MIB=224
+FILL=8		# MiB of data in each VM
+READ=96		# MiB of its file pages, read once
+VMS='a b'
+CONTROL=/run/ballonet/control
+
+# A guest in an emulated guest: what takes a second elsewhere takes twenty.
+SLOW=240
+
+host() {
+	guest host "$*"
+}
+
+# host_ctl ARG... - an operator's ballonetctl on that host
+host_ctl() {
+	host "ballonetctl --control=$CONTROL $*"
+}
+
+# in_mib FIELD - of the host's /proc/meminfo
+in_mib() {
+	echo $(($(meminfo host "$1") / MIB))
+}
+
+# vm_says VM TEXT - on its console
+vm_says() {
+	host "grep -qs '$2' /run/vm-$1.log"
+}
+
+# checked VM - how often it has found its data as it was; a console has CR, too
+checked() {
+	host "tr -d '\r' </run/vm-$1.log | sed -n 's/^checked //p' | tail -n 1"
+}
+
+# goes_on VM COUNT
+goes_on() {
+	[ "$(checked "$1")" -gt "$2" ]
+}
+
+# taken - MiB that all balloons have
+taken() {
+	host_ctl --json list | jq '[.[].actual] | add / 1048576 | floor'
+}
+
+# vm_start NAME - in a cgroup of its own, as a VMM's unit has it
+vm_start() {
+	host "mkdir -p /sys/fs/cgroup/vm-$1 &&
+		echo 0 >/sys/fs/cgroup/vm-$1/cgroup.procs && cd /uml &&
+		TMPDIR=/dev/shm ./linux mem=${VM_MIB}M rdinit=/nested \
+			initrd=/uml/guest.cpio uml_dir=/run/uml/ umid=vm-$1 \
+			con=null con0=null,fd:1 ssl=null loglevel=5 \
+			fill=$FILL read=$READ \
+			virtio_uml.device=/run/ballonet/vm/$1.sock:5 \
+			>/run/vm-$1.log 2>&1 </dev/null &"
+}
+
+test_a_host_with_nodes_cgroups_and_compressed_swap_boots() {
+	"$TOP/tests/guest/mkhost" || fail "no host" || return
+	guest_start host 6.12 mem=${HOST_MIB}M nodes=2 \
+		"args=-initrd $TOP/build/guest/host.cpio" || return
+	check host "mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+		echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
+		mkdir /dev/shm && mount -t tmpfs -o size=100% shm /dev/shm &&
+		modprobe zram && echo 256M >/sys/block/zram0/disksize &&
+		mkswap /dev/zram0 >/dev/null && swapon /dev/zram0"
+	eq "$(host cat /sys/devices/system/node/has_memory)" 0-1 nodes
+	check host "grep -q some /proc/pressure/memory"
+}
+
+test_the_manager_runs_there_and_has_guests() {
+	local vm
+
+	host "printf '[host]\nmanage = on\n' >/run/b.conf
+		printf '[vm %s]\nmin = 64M\n' $VMS >>/run/b.conf
+		ballonetd --config=/run/b.conf --runtime-dir=/run/ballonet \
+			--backend=/bin/vhost-user-balloon >/run/b.log 2>&1 &"
+	within 30 host "test -S $CONTROL"
+	for vm in $VMS; do
+		vm_start "$vm"
+	done
+	for vm in $VMS; do
+		within $SLOW vm_says "$vm" '^checked' ||
+			{ host "tail -n 20 /run/vm-$vm.log /run/b.log"; return; }
+	done
+	eq "$(host_ctl --json list | jq -r '.[].state' | sort -u)" running states
+	echo "# $(in_mib MemAvailable) of $(in_mib MemTotal) MiB available, balloons $(taken) MiB"
+}
+
+# was_short - the manager has seen the host's memory fall below what it keeps free
+was_short() {
+	host "grep -qE 'host is (red|black)' /run/b.log"
+}
+
+# recovered - there is as much as the manager keeps free
+recovered() {
+	[ "$(meminfo host MemAvailable)" -ge "$min_free" ]
+}
+
+test_a_host_that_runs_short_helps_itself() {
+	local vm before begin
+	local -A count
+
+	before=$(taken)
+	min_free=$(host_ctl --json host | jq .min_free)
+	for vm in $VMS; do
+		count[$vm]=$(checked "$vm")
+	done
+	begin=$SECONDS
+	check host memload fill $(($(in_mib MemAvailable) - min_free / MIB / 4))
+	within $SLOW was_short
+	within $SLOW recovered || host "free -m; tail -n 20 /run/b.log"
+	echo "# back at $(in_mib MemAvailable) MiB available after" \
+		"$((SECONDS - begin)) s, balloons $(taken) MiB," \
+		"$(($(in_mib SwapTotal) - $(in_mib SwapFree))) MiB swapped"
+	echo "# $(host "sed -n 's/^some.*total=//p' /proc/pressure/memory") us stalled"
+	at_least "$(taken)" $((before + 16)) "MiB of balloons"
+	for vm in $VMS; do
+		within $SLOW goes_on "$vm" "${count[$vm]}"
+	done
+}
+
+test_nobody_was_killed_and_no_byte_lost() {
+	local vm
+
+	check host memload check
+	eq "$(vmstat host oom_kill)" 0 "processes killed by the host"
+	for vm in $VMS; do
+		check host "! grep -E 'LOST|SETTLED|Out of memory' /run/vm-$vm.log"
+	done
+	check host memload drop
+	host "tail -n 40 /run/b.log"
+	guest_stop host
+}
+
+run_tests
