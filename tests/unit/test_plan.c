@@ -252,6 +252,28 @@ static void targets_go_down_in_steps_and_in_sight(void **state)
 	assert_true(w.guests[0].target <= 512 * MIB);
 }
 
+/* In one step to its share, and from there as fast as others. */
+static void what_nobody_occupies_is_taken_at_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2, 2 * GIB);
+	w.guests[0].resident = 4 * GIB;
+	world_meet(&w);
+	w.host.available = 3 * plan_min_free(w.host.total);
+	world_plan(&w);
+	assert_int_equal(w.summary.level, PLAN_YELLOW);
+	assert_true(w.decisions[0].keep > 7 * GIB);
+	w.host.available = plan_min_free(w.host.total) / 2;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_true(w.summary.level >= PLAN_RED);
+	assert_in_range(w.decisions[0].keep - w.decisions[0].share, 0, 4095);
+	assert_in_range(w.decisions[0].keep, 4 * GIB, 7 * GIB);
+	assert_in_range(w.decisions[1].keep, 7 * GIB, 8 * GIB);
+}
+
 static void a_small_difference_is_left(void **state)
 {
 	struct world w;
@@ -780,6 +802,7 @@ int main(void)
 		cmocka_unit_test(
 			what_is_spare_is_not_given_where_it_was_just_taken),
 		cmocka_unit_test(targets_go_down_in_steps_and_in_sight),
+		cmocka_unit_test(what_nobody_occupies_is_taken_at_once),
 		cmocka_unit_test(a_small_difference_is_left),
 		cmocka_unit_test(
 			a_guest_in_need_is_given_at_once_whatever_is_there),

@@ -523,7 +523,7 @@ static void enormous_hosts_are_planned_for(void **state)
 		for (i = 0; i < nr; i++) {
 			guests[i] = some_guest(host.now_ms);
 			guests[i].memory = 1ULL << 60;
-			guests[i].resident = 1ULL << 50;
+			guests[i].resident = 1ULL << 60;
 			guests[i].stats.available = 1ULL << 59;
 			guests[i].target = guests[i].actual = 0;
 		}

@@ -211,17 +211,32 @@ static uint64_t comfort(const struct plan_tick *tick,
 	return want;
 }
 
+/*
+ * What a guest may use and does not occupy frees nothing, so that a host that
+ * is short does not wait for it: it goes at once, and with it what the guest
+ * could fill while others still pay.
+ */
+static uint64_t occupied(const struct plan_tick *tick,
+			 const struct plan_guest *guest,
+			 const struct plan_memory *memory)
+{
+	if (tick->level < PLAN_ORANGE || !guest->resident || memory->retries)
+		return UINT64_MAX;
+	return add_sat(guest->resident, guest->paged_out);
+}
+
 static uint64_t shrink(const struct plan_tick *tick,
 		       const struct plan_guest *guest,
 		       const struct plan_memory *memory,
 		       const struct plan_decision *decision)
 {
+	uint64_t most = occupied(tick, guest, memory);
 	uint64_t reach = memory->retries ? PROBE : REACH;
 	uint64_t step = flow(mul_div(guest->memory, slew[tick->level], 1000),
 			     tick->dt_ms);
-	uint64_t keep = sub_sat(told(guest), step);
+	uint64_t keep = sub_sat(min_u64(told(guest), most), step);
 
-	keep = max_u64(keep, sub_sat(decision->current, reach));
+	keep = max_u64(keep, sub_sat(min_u64(decision->current, most), reach));
 	keep = max_u64(keep, decision->share);
 	keep = max_u64(keep, comfort(tick, memory, decision));
 	/* Below what it uses a guest without swap can only kill. */
