@@ -168,6 +168,7 @@ static void watermark_update(struct host *host, uint64_t now_ms)
 		host->watermark = 0;
 }
 
+/* The kernel's watermarks are of all memory, and say nothing of a budget. */
 static uint64_t min_free(const struct host *host, uint64_t total)
 {
 	uint64_t floor = plan_min_free(total);
@@ -175,6 +176,8 @@ static uint64_t min_free(const struct host *host, uint64_t total)
 
 	if (host->min_free)
 		return host->min_free;
+	if (total < host->mem.total)
+		return floor;
 	return kernel <= INT64_MAX && kernel > floor ? kernel : floor;
 }
 
