@@ -16,7 +16,7 @@ needs_lint := modules-debian
 GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
 MODULES := $(GUESTS:guest-%=module-%)
 
-.PHONY: setup qemu modules-debian test coverage lint demo soak $(SUITES:%=check-%) $(GUESTS) \
+.PHONY: setup qemu modules-debian test coverage lint demo soak pressure $(SUITES:%=check-%) $(GUESTS) \
 	$(MODULES)
 
 setup: ## install what building and testing need (root)
@@ -53,6 +53,11 @@ HOURS ?= 1
 soak: setup ## run the integrity stress for hours: HOURS=1
 	@$(MAKE) --no-print-directory $(needs_uml)
 	@BALLONET_PREPARED=1 tests/tools/soak $(HOURS)
+
+MINUTES ?= 10
+pressure: setup ## compare laws with real guests under pressure: MINUTES=10 of each
+	@$(MAKE) --no-print-directory userspace guest-uml
+	@BALLONET_PREPARED=1 tests/tools/pressure $(MINUTES)
 
 demo: setup ## boot a guest and watch it hand memory to the host (root)
 	@$(MAKE) --no-print-directory -s programs qemu guest-6.12 >/dev/null

@@ -68,6 +68,8 @@ HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
 QMPCTL := $(U)/tests/qmpctl
 UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
 VMM_BIN := $(U)/tests/vmm
+# Of tests/pressure: a small host, and another's law for it.
+PRESSURE_BIN := $(U)/tests/hostwatch $(U)/tests/autoballoon
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_BIN := $(U)/tests/sim
 MAN_SRC := $(wildcard $(US)/man/*.scd)
@@ -80,7 +82,7 @@ US_UDEV := $(B)/share/90-ballonet-psi.rules
 programs: $(US_BIN) ## build the programs into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
-host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL)
+host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL) $(PRESSURE_BIN)
 man: $(MAN)
 
 # Changed flags rebuild everything; changed paths, what they are compiled into.
@@ -141,6 +143,11 @@ $(VMM_BIN): $(call obj,$(VMM_SRC))
 	$(call us_link,)
 $(UML_BIN): $(U)/tests/%: $(U)/obj/tests/uml/%.o
 	$(call us_link,)
+$(U)/tests/hostwatch: $(call obj,tests/pressure/hostwatch.c)
+	$(call us_link,)
+$(U)/tests/autoballoon: $(call obj,tests/pressure/autoballoon.c \
+	tests/sim/law_proxmox.c)
+	$(call us_link,)
 $(QMPCTL): $(call obj,tests/tools/qmpctl.c \
 	$(addprefix $(US)/daemon/,qmp_link.c watch.c)) $(LIBBALLONET)
 	$(call us_link,libuv jansson)
@@ -172,4 +179,5 @@ install: programs man $(US_JSON) $(US_UNIT) $(US_UDEV) ## install programs, manu
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
 	$(CTL_SRC) $(PSI_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC) \
-	tests/tools/qmpctl.c))
+	tests/tools/qmpctl.c tests/pressure/hostwatch.c \
+	tests/pressure/autoballoon.c))

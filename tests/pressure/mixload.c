@@ -3,19 +3,19 @@
  * Loads for guests of a host under pressure. All data is known in advance, and
  * checked when it is used, so that a byte that was lost is found.
  *
- *	mixload disk DEV MIB		write known pages to a block device. Each
- *					page is one word many times, which zram
- *					keeps in no memory at all
+ *	mixload disk DEV MIB
+ *		write known pages to a block device. Each page is one word many
+ *		times, which zram keeps in no memory at all
  *	mixload cache DEV MIB HOT SECONDS
- *					read it at random through the page cache:
- *					nine of ten reads within the first HOT
- *					MiB; prints how many reads there were
- *	mixload ramp MIB RATE SECONDS	write to memory, RATE MiB/s (0: as fast as
- *					it goes), hold it so long, check it
- *	mixload text LINES SEED		print lines in no order
- *	mixload sorted LINES SEED	check that these lines are the input, sorted
- *	mixload spin SECONDS		compute in a few pages; prints how many
- *					rounds there were
+ *		read it at random through the page cache, nine of ten reads
+ *		within the first HOT MiB; print how many reads there were
+ *	mixload ramp MIB RATE SECONDS
+ *		write to memory, RATE MiB/s (0: as fast as it goes), hold it so
+ *		long, check it
+ *	mixload text LINES SEED
+ *		print lines in no order
+ *	mixload sorted LINES SEED
+ *		check that these lines are the input, sorted
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -211,20 +211,6 @@ static int sorted(char **args)
 	return n == lines && is == was ? 0 : lost("lines", n, is, was);
 }
 
-static int spin(char **args)
-{
-	uint64_t end = now_us() + number(args[0]) * 1000000, rounds = 0;
-	volatile uint64_t x = 1;
-
-	while (now_us() < end) {
-		for (int i = 0; i < 100000; i++)
-			x = mix(x);
-		rounds++;
-	}
-	printf("%llu\n", (unsigned long long)rounds);
-	return 0;
-}
-
 static const struct verb {
 	const char *name;
 	int args;
@@ -235,7 +221,6 @@ static const struct verb {
 	{ "ramp", 3, ramp },
 	{ "text", 2, text },
 	{ "sorted", 2, sorted },
-	{ "spin", 1, spin },
 };
 
 int main(int argc, char **argv)
@@ -244,7 +229,7 @@ int main(int argc, char **argv)
 		if (argc == verbs[i].args + 2 &&
 		    !strcmp(argv[1], verbs[i].name))
 			return verbs[i].fn(argv + 2);
-	fputs("usage: mixload disk|cache|ramp|text|sorted|spin ARG...\n",
+	fputs("usage: mixload disk|cache|ramp|text|sorted ARG...\n",
 	      stderr);
 	return 2;
 }
