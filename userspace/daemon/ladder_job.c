@@ -35,8 +35,7 @@ static void on_done(uv_work_t *work, int status)
 	struct ladder_job *job = (struct ladder_job *)work;
 
 	(void)status;
-	if (job->ladder)
-		job->done(job->ladder, job);
+	job->done(job->ladder, job);
 	job_free(job);
 }
 

@@ -138,6 +138,7 @@ static void start(struct ladder *ladder)
 		because(ladder, "off: %s", fault.text);
 		return;
 	}
+	ladder->ksm.run = KSM_MERGE;
 	if (!ladder->merges) {
 		ladder->ksm_since_ms = ladder->now_ms;
 		ladder->ksm_scans = ladder->ksm.full_scans;
@@ -173,6 +174,8 @@ static void unmerge_done(struct ladder *ladder, struct ladder_job *job)
 {
 	struct fault fault;
 
+	if (!ladder)
+		return;
 	ladder->unmerging = NULL;
 	if (job->unmerge.rc) {
 		log_warn_rarely(&ladder->ksm_trouble,

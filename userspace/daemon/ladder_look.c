@@ -37,7 +37,8 @@ static void rival_log(struct ladder *ladder, const struct rival *rival)
 	ladder->rivals_known[ladder->nr_known++] = rival->name;
 	log_warn("%s (process %d) manages memory, too:%s%s%s%s; to leave that to ballonetd: %s",
 		 rival->name, (int)rival->pid,
-		 rival->does & RIVAL_BALLOON ? " balloons" : "",
+		 rival->does & RIVAL_BALLOON ?
+			 " balloons of QEMU, which we leave to it" : "",
 		 rival->does & RIVAL_SHARING ?
 			 " page sharing, which we leave to it" : "",
 		 rival->does & RIVAL_RECLAIM ?
@@ -49,6 +50,8 @@ static void done(struct ladder *ladder, struct ladder_job *job)
 {
 	int i;
 
+	if (!ladder)
+		return;
 	ladder->looking = NULL;
 	ladder->looked = true;
 	ladder->look = job->look;

@@ -96,10 +96,13 @@ static void next(struct ladder *ladder);
 
 static void done(struct ladder *ladder, struct ladder_job *job)
 {
-	struct ladder_guest *guest = guest_find(ladder, job->page.guest);
+	struct ladder_guest *guest;
 
-	ladder->paging = NULL;
 	job_close(job);
+	if (!ladder)
+		return;
+	ladder->paging = NULL;
+	guest = guest_find(ladder, job->page.guest);
 	if (guest && (job->page.asked || !job->page.rc)) {
 		/* Nothing to ask for is nothing to have. */
 		if (!job->page.asked)
@@ -150,13 +153,16 @@ static void next(struct ladder *ladder)
 {
 	struct ladder_guest *most = NULL, *guest;
 
+	if (ladder->paging || !ladder_allows(ladder, RUNG_RECLAIM) ||
+	    ladder_rival(ladder, RIVAL_RECLAIM))
+		return;
 	for (guest = ladder->guests; guest < ladder->guests + ladder->nr;
 	     guest++)
 		if (guest->want && rung_is_ready(&guest->rung,
 						 ladder->now_ms) &&
 		    (!most || guest->want > most->want))
 			most = guest;
-	if (most && !ladder->paging)
+	if (most)
 		start(ladder, most);
 }
 
@@ -202,7 +208,5 @@ void ladder_page_step(struct ladder *ladder)
 		else
 			guest->freed = 0;
 	}
-	if (ladder_allows(ladder, RUNG_RECLAIM) &&
-	    !ladder_rival(ladder, RIVAL_RECLAIM))
-		next(ladder);
+	next(ladder);
 }

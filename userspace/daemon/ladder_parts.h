@@ -150,7 +150,7 @@ static inline bool ladder_allows(const struct ladder *ladder,
  * @work:	libuv's
  * @ladder:	whose it is; NULL if that is gone
  * @run:	done in the thread: nothing of the ladder is touched
- * @done:	then done in the loop, unless the ladder is gone
+ * @done:	then done in the loop; its ladder is NULL if that is gone
  * @proc_fd:	a copy
  * @sys_fd:	a copy
  * @look:	ladder_look.c: what was seen
