@@ -18,6 +18,7 @@
 #include "governor_parts.h"
 #include "log.h"
 #include "plan_math.h"
+#include "rivals.h"
 #include "size.h"
 
 #include <errno.h>
@@ -104,6 +105,10 @@ static void guest_look(struct governor *governor, struct vm *vm,
 		ret_guest->flags |= PLAN_MANUAL;
 		ret_guest->flags &= ~PLAN_PAGEABLE;
 	}
+	/* No other manager gets at the balloon of one of our back-ends. */
+	if (vm->way.kind == WAY_QMP &&
+	    ladder_rivals(governor->ladder) & RIVAL_BALLOON)
+		ret_guest->flags |= PLAN_MANUAL;
 	if (!vm->grant)
 		ret_guest->wish = 0;
 	/* Statistics that say nothing are none: it must gain nothing by them. */

@@ -85,7 +85,9 @@ static void account(struct ladder *ladder, struct ladder_guest *guest,
 	guest->want -= asked < guest->want ? asked : guest->want;
 	guest->cursor = job->page.pageout.cursor;
 	guest->freed += freed;
-	guest->read_back = job->page.read_back;
+	/* What is read back meanwhile is seen when it is looked at next. */
+	if (ladder->now_ms >= guest->watch_until_ms)
+		guest->read_back = job->page.read_back;
 	guest->watch_until_ms = ladder->now_ms + WATCH_MS;
 	rung_did(&guest->rung, asked, freed, job->page.time_us);
 	rung_did(&ladder->rungs[RUNG_RECLAIM], asked, freed,
