@@ -27,6 +27,7 @@ static const struct {
 	{ VRING_F_EVENT_IDX, "event-idx" },
 	{ BALLONET_F_RANGES, "ranges" },
 	{ BALLONET_F_EVENTS, "events" },
+	{ BALLONET_F_STANDBY, "standby" },
 };
 
 #define X(name) #name,
@@ -80,8 +81,10 @@ void api_vm(struct backend *b, struct interface_vm *ret_vm,
 	    struct fault *ret_why)
 {
 	struct state_events events;
+	uint64_t offered, taken;
 
 	events_get(b, &events);
+	standby_get(b, &offered, &taken);
 	*ret_vm = (struct interface_vm){
 		.name = b->name,
 		.state = vm_state(b, ret_why),
@@ -94,6 +97,8 @@ void api_vm(struct backend *b, struct interface_vm *ret_vm,
 			  FRAME_SHIFT,
 		.resident = region_resident(&b->regions),
 		.freed = atomic_load(&b->counters.bytes_freed),
+		.standby = offered,
+		.taken = taken,
 		.reason = ret_why->text[0] ? ret_why->text : NULL,
 		.pressure = events.pressure ?
 			interface_event_names[events.pressure - 1] : NULL,
@@ -166,6 +171,44 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 	config_set_target(c->b, bytes);
 	(void)varlink_server_reply(server,
 				   json_pack("{so}", "vm", vm_pack(c->b)));
+}
+
+static void take(struct varlink_server *server, json_t *parameters,
+		 void *userdata)
+{
+	struct client *c = userdata;
+	json_int_t bytes =
+		json_integer_value(json_object_get(parameters, "bytes"));
+
+	if (!known(server, c->b, parameters))
+		return;
+	if (bytes <= 0) {
+		(void)interface_out_of_range(server, c->b->name, "bytes",
+					     bytes, 1, INT64_MAX);
+		return;
+	}
+	if (!(c->b->state->features & BIT(BALLONET_F_STANDBY))) {
+		(void)interface_not_ready(server, c->b->name,
+			"the guest's driver has nothing on standby");
+		return;
+	}
+	c->take = bytes;
+	control_take(c->b);
+}
+
+/**
+ * api_take_reply() - answer a call to take memory
+ * @c:		the client that called
+ * @taken:	bytes of blocks
+ * @freed:	bytes that the host got
+ */
+void api_take_reply(struct client *c, uint64_t taken, uint64_t freed)
+{
+	c->take = 0;
+	c->take_runs = false;
+	(void)varlink_server_reply(&c->server,
+		json_pack("{sIsI}", "taken", (json_int_t)taken,
+			  "freed", (json_int_t)freed));
 }
 
 /**
@@ -330,6 +373,7 @@ static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 	[INTERFACE_LIST] = list,
 	[INTERFACE_STATUS] = status,
 	[INTERFACE_SET_BALLOON] = set_balloon,
+	[INTERFACE_TAKE] = take,
 	[INTERFACE_STATS] = stats,
 	[INTERFACE_COUNTERS] = counters,
 	[INTERFACE_MONITOR] = monitor,

@@ -32,6 +32,7 @@
 #include "gauge.h"
 #include "interface.h"
 #include "region.h"
+#include "standby.h"
 #include "vhost_user.h"
 #include "vring.h"
 
@@ -57,6 +58,9 @@
 			 BIT(VIRTIO_BALLOON_F_REPORTING) |	\
 			 BIT(BALLONET_F_RANGES) |		\
 			 BIT(BALLONET_F_EVENTS))
+
+/* Offered only if it is asked for, but a driver may have it already. */
+#define KNOWN_FEATURES	(DEVICE_FEATURES | BIT(BALLONET_F_STANDBY))
 
 #define PROTOCOL_FEATURES (BIT(VU_PROTOCOL_F_MQ) |		\
 			   BIT(VU_PROTOCOL_F_REPLY_ACK) |	\
@@ -94,6 +98,10 @@
 	X(events_dropped)	\
 	X(events_missed)	\
 	X(events_repeated)	\
+	X(takes)		\
+	X(blocks_taken)		\
+	X(standby_calls)	\
+	X(standby_freed)	\
 	X(ring_starts)		\
 	X(ring_stops)
 
@@ -189,6 +197,16 @@ struct state_events {
 };
 
 /**
+ * struct state_standby - the standby table that is in force
+ * @start:	its first frame
+ * @frames:	how many; 0 if there is none. Written last, and first to go
+ */
+struct state_standby {
+	uint64_t start;
+	uint64_t frames;
+};
+
+/**
  * struct state - all that a successor needs besides the descriptors
  * @magic:	STATE_MAGIC
  * @size:	of this structure; see keep.c for other versions
@@ -214,6 +232,7 @@ struct state_events {
  * @events_now:	which of @events is in force
  * @reserved:	zero
  * @events:	what the driver told, and one to fill
+ * @standby:	the standby table
  *
  * Lies in a memfd and is worked on in place. Later versions add at the end.
  */
@@ -241,6 +260,7 @@ struct state {
 	uint32_t events_now;
 	uint32_t reserved;
 	struct state_events events[2];
+	struct state_standby standby;
 };
 
 /* Up to where the first version had it. */
@@ -289,6 +309,60 @@ struct sample {
 	unsigned int nr;
 	uint16_t tag[STATS_MAX];
 	uint64_t value[STATS_MAX];
+};
+
+/* What becomes of blocks on standby. */
+enum standby_mode {
+	STANDBY_OFF,
+	STANDBY_ON_DEMAND,
+	STANDBY_EAGER,
+	NR_STANDBY_MODES,
+};
+
+extern const char *const standby_mode_names[NR_STANDBY_MODES];
+
+/* A client's order for memory, from its coming to its answer. */
+enum take_phase {
+	TAKE_NONE,
+	TAKE_ORDERED,
+	TAKE_RUNS,
+	TAKE_DONE,
+};
+
+/**
+ * struct take - an order for memory of blocks on standby; sizes in bytes
+ * @phase:	enum take_phase. The worker's while ordered or running
+ * @want:	still to be taken
+ * @until_ms:	and until when, as now_ms()
+ * @taken:	in blocks
+ * @freed:	what the host got of them
+ */
+struct take {
+	atomic_int phase;
+	uint64_t want;
+	uint64_t until_ms;
+	uint64_t taken;
+	uint64_t freed;
+};
+
+/**
+ * struct standby_work - what the worker does about blocks on standby
+ * @mode:	constant
+ * @take:	the order in hand
+ * @scan:	the walk through the table that is under way, if any
+ * @runs:	there is one
+ * @old:	of eager walks, see struct standby_scan
+ * @poll_ms:	when to begin the next one
+ * @batch:	the blocks in hand
+ */
+struct standby_work {
+	enum standby_mode mode;
+	struct take take;
+	struct standby_scan scan;
+	bool runs;
+	uint64_t *old;
+	uint64_t poll_ms;
+	struct standby_batch batch;
 };
 
 /* Who found that memory must not be taken. */
@@ -343,13 +417,14 @@ struct control;
  * @freed:	the worker's: bytes that the request in hand freed before it was
  *		interrupted
  *
+ * @standby:	the worker's: blocks on standby
  * @bucket:	the worker's: limits the events that are taken
  * @again:	the worker's: events may be found that the predecessor has read
  *
  * @grant:	the guest's wishes are granted
  *
- * @info:	protects what follows, and the state's events; held for a few
- *		instructions only
+ * @info:	protects what follows, and the state's events and standby table;
+ *		held for a few instructions only
  * @sample:	statistics
  * @news:	events that the worker has noted
  * @refused:	why this VM's memory must not be taken; empty where it may
@@ -401,6 +476,7 @@ struct backend {
 	struct frame_range in_order[MAX_RANGES];
 	struct vring_chain chain;
 	uint64_t freed;
+	struct standby_work standby;
 	struct bucket bucket;
 	bool again;
 
@@ -476,6 +552,18 @@ int inflate_requests(struct backend *b, struct ring *ring,
 int inflate_reports(struct backend *b, struct ring *ring,
 		    struct fault *ret_fault);
 
+/* standby.c: blocks on standby */
+int standby_request(struct backend *b, const struct ballonet_request *rq);
+void standby_forget(struct backend *b);
+void standby_resume(struct backend *b);
+void standby_get(struct backend *b, uint64_t *ret_offered,
+		 uint64_t *ret_taken);
+bool standby_answer(struct backend *b, uint64_t *ret_taken,
+		    uint64_t *ret_freed);
+bool standby_order(struct backend *b, uint64_t bytes);
+bool standby_serve(struct backend *b);
+int standby_timeout(struct backend *b);
+
 /* stats.c: statistics */
 const char *stats_tag_name(uint16_t tag);
 int stats_serve(struct backend *b, struct ring *ring, struct fault *ret_fault);
@@ -521,6 +609,7 @@ int sandbox_enter(struct fault *ret_fault);
 int control_init(struct backend *b);
 void control_deinit(struct backend *b);
 bool control_event(struct backend *b, int fd, uint32_t events);
+void control_take(struct backend *b);
 void control_tick(struct backend *b);
 void control_news(struct backend *b);
 bool control_waits(const struct backend *b);

@@ -22,6 +22,8 @@ static void client_drop(struct client *c)
 	close(c->fd);
 	c->fd = -1;
 	c->stats_since = 0;
+	c->take = 0;
+	c->take_runs = false;
 	c->follower.on = false;
 	varlink_server_deinit(&c->server);
 }
@@ -176,6 +178,44 @@ bool control_waits(const struct backend *b)
 		if (b->control->client[i].stats_since)
 			return true;
 	return false;
+}
+
+/* The call that is done, which may have lost its client. */
+static void take_answer(struct backend *b)
+{
+	uint64_t taken, freed;
+	unsigned int i;
+
+	if (!standby_answer(b, &taken, &freed))
+		return;
+	for (i = 0; i < CLIENTS; i++) {
+		struct client *c = &b->control->client[i];
+
+		if (!c->take_runs)
+			continue;
+		api_take_reply(c, taken, freed);
+		client_flush(c);
+	}
+}
+
+/**
+ * control_take() - have memory taken for a client that waits, one at a time
+ * @b:		the back-end
+ */
+void control_take(struct backend *b)
+{
+	unsigned int i;
+
+	take_answer(b);
+	for (i = 0; i < CLIENTS; i++) {
+		struct client *c = &b->control->client[i];
+
+		if (!c->take || c->take_runs)
+			continue;
+		if (!standby_order(b, c->take))
+			return;
+		c->take_runs = true;
+	}
 }
 
 /**

@@ -17,6 +17,8 @@
  * @server:	its calls and answers
  * @b:		the back-end
  * @stats_since: a call for statistics waits since then, or 0
+ * @take:	bytes that a call to take waits for, or 0
+ * @take_runs:	they are being taken
  * @follower:	whether it follows the guest's events
  */
 struct client {
@@ -24,6 +26,8 @@ struct client {
 	struct varlink_server server;
 	struct backend *b;
 	uint64_t stats_since;
+	uint64_t take;
+	bool take_runs;
 	struct event_follower follower;
 };
 
@@ -45,5 +49,6 @@ void api_vm(struct backend *b, struct interface_vm *ret_vm,
 	    struct fault *ret_why);
 uint64_t api_sample_time(struct backend *b);
 void api_stats_reply(struct client *c);
+void api_take_reply(struct client *c, uint64_t taken, uint64_t freed);
 
 #endif /* BALLONET_CONTROL_H */

@@ -67,7 +67,8 @@ static int get_features(struct backend *b, struct vu_msg *msg,
 	unsigned int i;
 
 	(void)msg;
-	reply->u64 = DEVICE_FEATURES;
+	reply->u64 = b->standby.mode == STANDBY_OFF ? DEVICE_FEATURES :
+						      KNOWN_FEATURES;
 	if (b->state->features & BIT(VU_F_PROTOCOL_FEATURES))
 		return 0;
 	for (i = 0; i < NR_RINGS; i++)
@@ -82,10 +83,10 @@ static int set_features(struct backend *b, struct vu_msg *msg,
 	unsigned int i;
 
 	(void)reply;
-	if (f & ~DEVICE_FEATURES)
+	if (f & ~KNOWN_FEATURES)
 		return fault_set(why, -EPROTO,
-			"SET_FEATURES: 0x%" PRIx64 ", offered 0x%" PRIx64, f,
-			DEVICE_FEATURES);
+			"SET_FEATURES: 0x%" PRIx64 ", known 0x%" PRIx64, f,
+			KNOWN_FEATURES);
 	/* A driver changes its mind only over a reset. */
 	if (f != b->state->features)
 		rings_stop_all(b);

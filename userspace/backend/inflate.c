@@ -355,6 +355,13 @@ static int request_do(struct backend *b, enum role role,
 		return 0;
 	}
 	rs.id = rq.id;
+	if (role == ROLE_INFLATE &&
+	    le16toh(rq.type) == BALLONET_REQ_STANDBY &&
+	    b->state->features & BIT(BALLONET_F_STANDBY)) {
+		rs.status = htole32(standby_request(b, &rq));
+		*ret_rs = rs;
+		return 0;
+	}
 	status = header_check(b, role, &rq);
 	if (!status)
 		status = ranges_collect(b, le32toh(rq.nr_ranges));

@@ -45,6 +45,7 @@
  * @fd:		-1 if not given
  * @control_fd:	-1 if not given
  * @grant:	the guest's wishes are granted
+ * @standby:	what becomes of blocks on standby
  * @sandbox:	give up what is not needed
  */
 struct options {
@@ -54,6 +55,7 @@ struct options {
 	int fd;
 	int control_fd;
 	bool grant;
+	enum standby_mode standby;
 	bool sandbox;
 };
 
@@ -64,6 +66,7 @@ enum {
 	OPT_CONTROL_FD,
 	OPT_NAME,
 	OPT_WISHES,
+	OPT_STANDBY,
 	OPT_NO_SANDBOX,
 	OPT_CAPABILITIES,
 };
@@ -82,6 +85,9 @@ static const struct argp_option options_table[] = {
 	{ "wishes", OPT_WISHES, "POLICY", 0,
 	  "What becomes of a balloon that the guest wishes for: grant "
 	  "(default) or report", 0 },
+	{ "standby", OPT_STANDBY, "MODE", 0,
+	  "What becomes of blocks that the guest does without for now: off "
+	  "(default: it is not asked for any), on-demand or eager", 0 },
 	{ "no-sandbox", OPT_NO_SANDBOX, NULL, 0,
 	  "Keep all system calls and capabilities, for debugging", 0 },
 	{ "print-capabilities", OPT_CAPABILITIES, NULL, 0,
@@ -100,6 +106,17 @@ static int parse_fd(struct argp_state *st, const char *arg)
 	    fcntl(fd, F_GETFD) < 0)
 		argp_error(st, "descriptor %s is not open", arg);
 	return fd;
+}
+
+static enum standby_mode parse_standby(struct argp_state *st, const char *arg)
+{
+	enum standby_mode mode;
+
+	for (mode = 0; mode < NR_STANDBY_MODES; mode++)
+		if (!strcmp(arg, standby_mode_names[mode]))
+			return mode;
+	argp_error(st, "standby '%s': expected off, on-demand or eager", arg);
+	return STANDBY_OFF;
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *st)
@@ -130,6 +147,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		if (!o->grant && strcmp(arg, "report"))
 			argp_error(st, "wishes '%s': expected grant or report",
 				   arg);
+		return 0;
+	case OPT_STANDBY:
+		o->standby = parse_standby(st, arg);
 		return 0;
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;
@@ -254,6 +274,7 @@ static void dispatch(struct backend *b, const struct epoll_event *ev,
 		event_clear(b->wake_main);
 		config_update_target(b);
 		control_news(b);
+		control_take(b);
 		control_tick(b);
 	} else if (fd == signals) {
 		b->quit = true;
@@ -319,6 +340,7 @@ static void backend_init(struct backend *b, const struct options *o)
 		.channel = -1,
 		.control_fd = -1,
 		.grant = o->grant,
+		.standby.mode = o->standby,
 	};
 	for (i = 0; i < NR_RINGS; i++)
 		b->ring[i].kick = b->ring[i].call = -1;
@@ -410,6 +432,7 @@ static int run_on(struct backend *b, struct fault *ret_fault)
 
 	worker_pause(b);
 	rings_set_roles(b);
+	standby_resume(b);
 	ret = rings_update(b, ret_fault);
 	for (i = 0; i < NR_RINGS; i++) {
 		if (!b->ring[i].running)

@@ -88,6 +88,11 @@ static int start(struct backend *b, unsigned int i, struct fault *ret_fault)
 	ring->running = true;
 	if (ring->role == ROLE_STATS)
 		atomic_store(&b->stats_new, true);
+	/* A driver that told its table to somebody else tells it again. */
+	if (ring->role == ROLE_INFLATE &&
+	    b->state->features & BIT(BALLONET_F_STANDBY) &&
+	    !b->state->standby.frames)
+		b->state->config_dirty = 1;
 	count(b, ring_starts);
 	return 0;
 }
@@ -113,8 +118,10 @@ void rings_stop(struct backend *b, unsigned int i)
 	/* The frames are the guest's again. */
 	if (ring->role == ROLE_INFLATE || ring->role == ROLE_DEFLATE)
 		discard_forget_all(&b->regions);
-	if (ring->role == ROLE_INFLATE)
+	if (ring->role == ROLE_INFLATE) {
 		b->freed = 0;
+		standby_forget(b);
+	}
 }
 
 /**

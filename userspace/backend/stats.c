@@ -48,6 +48,8 @@ static const struct {
 	{ BALLONET_S_SWAP_FREE, "swap_free" },
 	{ BALLONET_S_REFUSAL_MS, "refusal_ms" },
 	{ BALLONET_S_RELIEFS, "reliefs" },
+	{ BALLONET_S_STANDBY, "standby" },
+	{ BALLONET_S_STANDBY_TAKEN, "standby_taken" },
 };
 
 /**

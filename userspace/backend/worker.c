@@ -6,7 +6,8 @@
  * time it wakes it looks at all rings, whoever was kicked: a ring that starts
  * may hold buffers whose kick came before us. Each ring gets one pass, then
  * the next one; a pass that left something behind makes the worker come back
- * without sleeping.
+ * without sleeping. Blocks on standby are taken in between, a few milliseconds
+ * at a time.
  *
  * Buffers are given back only when their frames are done. A pass that is told
  * to stop gives nothing back: the driver's frames are still in flight, and the
@@ -124,7 +125,8 @@ static void sleep_until_woken(struct backend *b)
 	int i, n;
 
 	pthread_mutex_unlock(&b->run);
-	n = epoll_wait(b->worker_epoll, ev, ARRAY_SIZE(ev), -1);
+	n = epoll_wait(b->worker_epoll, ev, ARRAY_SIZE(ev),
+		       standby_timeout(b));
 	pthread_mutex_lock(&b->run);
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.u32 == EV_WAKE)
@@ -147,6 +149,8 @@ static void *work(void *arg)
 		again = false;
 		for (i = 0; i < NR_RINGS && !atomic_load(&b->pauses); i++)
 			again |= ring_serve(b, i);
+		if (!atomic_load(&b->pauses))
+			again |= standby_serve(b);
 		if (!again && !atomic_load(&b->pauses))
 			sleep_until_woken(b);
 	}
@@ -230,4 +234,5 @@ void worker_end(struct backend *b)
 	close(b->worker_epoll);
 	close(b->wake_worker);
 	free(b->batch.range);
+	free(b->standby.old);
 }

@@ -92,6 +92,9 @@ int ctl_events(struct ctl *ctl);
 int ctl_set(struct ctl *ctl);
 int ctl_size(const char *what, const char *text, uint64_t *ret_bytes);
 
+/* take.c */
+int ctl_take(struct ctl *ctl);
+
 /* why.c */
 int ctl_host(struct ctl *ctl);
 int ctl_why(struct ctl *ctl);

@@ -161,6 +161,10 @@ void ctl_print_vm(const struct interface_vm *vm, json_t *events)
 		size_line("freed", vm->freed);
 	else
 		printf("%-16s -\n", "freed");
+	if (vm->standby || vm->taken) {
+		size_line("standby", vm->standby);
+		size_line("taken", vm->taken);
+	}
 	if (vm->pressure)
 		printf("%-16s %s\n", "guest memory", vm->pressure);
 	event_lines(events);

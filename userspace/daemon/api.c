@@ -190,6 +190,12 @@ static void stats(struct varlink_server *server, json_t *parameters,
 	forward_or_wait(server, parameters, userdata, "io.ballonet.Stats");
 }
 
+static void take(struct varlink_server *server, json_t *parameters,
+		 void *userdata)
+{
+	forward_or_wait(server, parameters, userdata, "io.ballonet.Take");
+}
+
 static void counters(struct varlink_server *server, json_t *parameters,
 		     void *userdata)
 {
@@ -419,6 +425,7 @@ static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 	[INTERFACE_LIST] = list,
 	[INTERFACE_STATUS] = status,
 	[INTERFACE_SET_BALLOON] = set_balloon,
+	[INTERFACE_TAKE] = take,
 	[INTERFACE_STATS] = stats,
 	[INTERFACE_COUNTERS] = counters,
 	[INTERFACE_MONITOR] = monitor,

@@ -141,6 +141,23 @@ static int discard_piece(struct discard *job, struct region *r, uint64_t gpa,
 	return ret;
 }
 
+/* Only the pages that are whole. */
+static int discard_pages(struct discard *job, struct region *r, uint64_t gpa,
+			 uint64_t len)
+{
+	uint64_t from = r->base - r->map + (gpa - r->d.gpa);
+	uint64_t to = (from + len) / r->block * r->block;
+	uint64_t reached;
+
+	if (r->fixed)
+		return -ENOTSUP;
+	from = (from + r->block - 1) / r->block * r->block;
+	return punch(job, r, from, to, &reached);
+}
+
+typedef int (*discard_fn)(struct discard *job, struct region *r, uint64_t gpa,
+			  uint64_t len);
+
 /* Walks the parts of a range, each of which lies in one region. */
 #define for_each_part(t, range, r, gpa, len)				\
 	for (uint64_t gpa = (range)->start << FRAME_SHIFT,		\
@@ -156,7 +173,8 @@ static uint64_t part_len(const struct region *r, uint64_t gpa, uint64_t end)
 	return left < end - gpa ? left : end - gpa;
 }
 
-static int discard_all(struct discard *job, const struct frame_list *list)
+static int discard_all(struct discard *job, const struct frame_list *list,
+		       discard_fn piece)
 {
 	struct region *r;
 	size_t i;
@@ -169,13 +187,28 @@ static int discard_all(struct discard *job, const struct frame_list *list)
 			return -EINTR;
 		for_each_part(job->table, &list->range[i], r, gpa, len) {
 			job->reached = gpa >> FRAME_SHIFT;
-			ret = discard_piece(job, r, gpa, len);
+			ret = piece(job, r, gpa, len);
 			if (ret)
 				return ret;
 		}
 	}
 	job->reached = UINT64_MAX;
 	return 0;
+}
+
+static int discard(struct discard *job, const struct frame_list *list,
+		   discard_fn piece)
+{
+	uint64_t before, after;
+	int ret;
+
+	job->calls = 0;
+	before = region_resident(job->table);
+	ret = discard_all(job, list, piece);
+	after = region_resident(job->table);
+	/* The guest may have touched other memory in the meantime. */
+	job->freed = before > after ? before - after : 0;
+	return ret;
 }
 
 /**
@@ -188,16 +221,22 @@ static int discard_all(struct discard *job, const struct frame_list *list)
  */
 int discard_frames(struct discard *job, const struct frame_list *list)
 {
-	uint64_t before, after;
-	int ret;
+	return discard(job, list, discard_piece);
+}
 
-	job->calls = 0;
-	before = region_resident(job->table);
-	ret = discard_all(job, list);
-	after = region_resident(job->table);
-	/* The guest may have touched other memory in the meantime. */
-	job->freed = before > after ? before - after : 0;
-	return ret;
+/**
+ * discard_whole() - give frames back that the guest may have again unasked
+ * @job:	as for discard_frames()
+ * @list:	likewise
+ *
+ * Nothing is noted about them: a page goes back only if all of it is in one
+ * range of the list.
+ *
+ * Return: as discard_frames().
+ */
+int discard_whole(struct discard *job, const struct frame_list *list)
+{
+	return discard(job, list, discard_pages);
 }
 
 /**

@@ -30,6 +30,7 @@ struct discard {
 };
 
 int discard_frames(struct discard *job, const struct frame_list *list);
+int discard_whole(struct discard *job, const struct frame_list *list);
 void discard_forget(struct region_table *t, const struct frame_list *list);
 void discard_forget_all(struct region_table *t);
 

@@ -27,6 +27,8 @@ static const char ballonet_description[] =
 "# resident: what is allocated in the guest's memory files.\n"
 "# freed: what the host got back since the back-end started, measured; null if\n"
 "# there is no back-end.\n"
+"# standby: what the guest does without for now, and the host can take with\n"
+"# Take; taken: what it has taken of that, and the guest has not had back.\n"
 "# features: what driver and device agreed on.\n"
 "# reason: why the state is not running.\n"
 "# pressure: what the guest told last about its memory; null if nothing.\n"
@@ -40,6 +42,8 @@ static const char ballonet_description[] =
 "  actual: int,\n"
 "  resident: int,\n"
 "  freed: ?int,\n"
+"  standby: int,\n"
+"  taken: int,\n"
 "  features: []string,\n"
 "  reason: ?string,\n"
 "  pressure: ?Pressure\n"
@@ -73,6 +77,11 @@ static const char ballonet_description[] =
 "# Want a balloon of so many bytes, a multiple of 4096 and at most the guest's\n"
 "# memory. Returns at once; the guest follows. Kept until the driver is there.\n"
 "method SetBalloon(vm: string, bytes: int) -> (vm: Vm)\n"
+"\n"
+"# Take so much of what is on standby, whether the guest runs or not. Returns\n"
+"# when it is done, when there is no more, or after a second. taken: blocks of\n"
+"# 2 MiB that the guest does without. freed: what the host got, measured.\n"
+"method Take(vm: string, bytes: int) -> (taken: int, freed: int)\n"
 "\n"
 "# What the guest's driver says about its memory, and how old that is.\n"
 "method Stats(vm: string) -> (age_ms: int, stats: [string]int)\n"
@@ -206,6 +215,7 @@ static const struct varlink_method ballonet_methods[] = {
 	[INTERFACE_LIST] = { "List", NULL, false },
 	[INTERFACE_STATUS] = { "Status", vm_params, false },
 	[INTERFACE_SET_BALLOON] = { "SetBalloon", set_balloon_params, true },
+	[INTERFACE_TAKE] = { "Take", set_balloon_params, true },
 	[INTERFACE_STATS] = { "Stats", vm_params, false },
 	[INTERFACE_COUNTERS] = { "Counters", vm_params, false },
 	[INTERFACE_MONITOR] = { "Monitor", monitor_params, false },
@@ -296,7 +306,7 @@ bool interface_name_valid(const char *name)
  */
 json_t *interface_vm_pack(const struct interface_vm *vm)
 {
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o*,s:o,s:s*,s:s*}",
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o*,s:I,s:I,s:o,s:s*,s:s*}",
 		"name", vm->name,
 		"state", interface_state_names[vm->state],
 		"memory", (json_int_t)vm->memory,
@@ -307,6 +317,8 @@ json_t *interface_vm_pack(const struct interface_vm *vm)
 		"resident", (json_int_t)vm->resident,
 		"freed", vm->freed == INTERFACE_UNKNOWN ? NULL :
 			json_integer((json_int_t)vm->freed),
+		"standby", (json_int_t)vm->standby,
+		"taken", (json_int_t)vm->taken,
 		"features", vm->features ? json_incref(vm->features) :
 			json_array(),
 		"reason", vm->reason, "pressure", vm->pressure);
@@ -335,23 +347,25 @@ static int state_parse(const char *name, enum interface_state *ret_state)
 int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 {
 	json_int_t memory, target, actual, resident;
-	json_int_t operator = -1, wish = 0, freed = -1;
+	json_int_t operator = -1, wish = 0, freed = -1, standby = 0, taken = 0;
 	const char *state;
 	struct interface_vm vm = { 0 };
 
-	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s}",
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s,s?I,s?I}",
 			"name", &vm.name, "state", &state, "memory", &memory,
 			"target", &target, "actual", &actual,
 			"resident", &resident, "freed", &freed,
 			"features", &vm.features, "reason", &vm.reason,
 			"operator", &operator, "wish", &wish,
-			"pressure", &vm.pressure))
+			"pressure", &vm.pressure, "standby", &standby,
+			"taken", &taken))
 		return -EBADMSG;
 	/* The first version of a back-end does not tell. */
 	if (operator == -1)
 		operator = target;
 	if (memory < 0 || target < 0 || operator < 0 || wish < 0 ||
-	    actual < 0 || resident < 0 || freed < -1 ||
+	    actual < 0 || resident < 0 || freed < -1 || standby < 0 ||
+	    taken < 0 ||
 	    !json_is_array(vm.features) || state_parse(state, &vm.state))
 		return -EBADMSG;
 	vm.memory = memory;
@@ -361,6 +375,8 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 	vm.actual = actual;
 	vm.resident = resident;
 	vm.freed = freed < 0 ? INTERFACE_UNKNOWN : (uint64_t)freed;
+	vm.standby = standby;
+	vm.taken = taken;
 	*ret_vm = vm;
 	return 0;
 }

@@ -20,6 +20,7 @@ enum interface_method {
 	INTERFACE_LIST,
 	INTERFACE_STATUS,
 	INTERFACE_SET_BALLOON,
+	INTERFACE_TAKE,
 	INTERFACE_STATS,
 	INTERFACE_COUNTERS,
 	INTERFACE_MONITOR,
@@ -112,6 +113,8 @@ struct interface_event {
  * @resident:	allocated in the memory files
  * @freed:	given back to the host since the back-end's start;
  *		INTERFACE_UNKNOWN without one
+ * @standby:	blocks that the host can take by itself
+ * @taken:	such blocks that it has taken
  * @features:	array of strings; NULL if there are none. Borrowed.
  * @reason:	why it is not running, or NULL
  * @pressure:	"short" or "plenty", or NULL if the guest has told neither
@@ -126,6 +129,8 @@ struct interface_vm {
 	uint64_t actual;
 	uint64_t resident;
 	uint64_t freed;
+	uint64_t standby;
+	uint64_t taken;
 	json_t *features;
 	const char *reason;
 	const char *pressure;

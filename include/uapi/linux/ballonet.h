@@ -242,9 +242,8 @@ struct ballonet_response {
  * ignores what it does not understand; it looks at each entry once in a pass.
  * A guest that lies about its blocks loses nothing but its own memory.
  *
- * The device discards whole pages of the host only: in memory of larger pages,
- * those of which it can take all blocks. It takes none while it would refuse
- * an inflate.
+ * The device takes no block of memory whose pages on the host are larger, since
+ * that frees nothing, and none while it would refuse an inflate.
  */
 
 /* Frames in a block: 2 MiB. */

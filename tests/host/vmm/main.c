@@ -224,7 +224,7 @@ static const struct command main_commands[] = {
 
 static const struct command *const commands[] = {
 	ram_commands, message_commands, ring_commands, balloon_commands,
-	tell_commands, live_commands, main_commands,
+	tell_commands, live_commands, standby_commands, main_commands,
 };
 
 void run_words(char **arg)

@@ -103,4 +103,7 @@ bool stats_wanted(void);
 /* live.c */
 extern const struct command live_commands[];
 
+/* standby.c */
+extern const struct command standby_commands[];
+
 #endif
