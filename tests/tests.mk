@@ -10,7 +10,7 @@ needs_unit := unit
 needs_sim := $(SIM_BIN)
 needs_host := userspace
 needs_uml := userspace guest-uml guest-uml-debug
-needs_vm := userspace $(SERIES:%=guest-%) qemu
+needs_vm := userspace $(SERIES:%=guest-%) guest-uml qemu
 needs_lint := modules-debian
 
 GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
