@@ -247,7 +247,7 @@ int manager_remove(struct manager *manager, struct vm *vm)
 		link = &(*link)->next;
 	*link = vm->next;
 	log_info("%s: removed", vm->name);
-	vm_note_remove(vm);
+	vm_note_remove(manager->vm_dir, vm->name);
 	vm_destroy(vm);
 	return 0;
 }
@@ -352,10 +352,16 @@ static void vm_noted(struct manager *manager, const char *name)
 	struct fault why = { "" };
 	struct way way;
 	struct vm *vm;
-	int rc = vm_note_read(manager->vm_dir, name, &way);
+	int rc;
 
-	if (rc == -ENOENT || manager_find(manager, name))
+	if (manager_find(manager, name))
 		return;
+	rc = vm_note_read(manager->vm_dir, name, &way);
+	/* It was configured, and is no more. */
+	if (rc == -ENOENT) {
+		vm_note_remove(manager->vm_dir, name);
+		return;
+	}
 	if (!rc)
 		rc = manager_add(manager, name, &way, &vm, &why);
 	if (rc)

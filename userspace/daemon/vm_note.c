@@ -50,13 +50,14 @@ void vm_note_write(const struct vm *vm, pid_t pid)
 
 /**
  * vm_note_remove - a VM is forgotten
- * @vm:		a VM
+ * @dir:	where the sockets are
+ * @name:	of the VM
  */
-void vm_note_remove(const struct vm *vm)
+void vm_note_remove(const char *dir, const char *name)
 {
 	char path[PATH_TEXT_MAX];
 
-	path_of(path, vm->settings->dir, vm->name);
+	path_of(path, dir, name);
 	unlink(path);
 }
 

@@ -12,7 +12,7 @@
 #define VM_NOTE_SUFFIX	".way"
 
 void vm_note_write(const struct vm *vm, pid_t pid);
-void vm_note_remove(const struct vm *vm);
+void vm_note_remove(const char *dir, const char *name);
 pid_t vm_note_pid(const struct vm *vm);
 int vm_note_read(const char *dir, const char *name, struct way *ret_way);
 

@@ -26,7 +26,7 @@
 /* Devices count in frames of 4096 bytes. */
 #define FRAME		4096
 
-/* A part of its memory that no device of a VM needs to have locked. */
+/* So much of its memory no queue or ring of a VMM needs to have locked. */
 #define FIXED_PART	4
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -153,7 +153,7 @@ static bool is_fixed(const struct vm_qmp *q)
 {
 	const struct qmp_vm *now = qmp_link_vm(q->link);
 
-	return q->vmm.looked_ms && q->vmm.fixed != UINT64_MAX &&
+	return now->memory && q->vmm.looked_ms && q->vmm.fixed != UINT64_MAX &&
 		q->vmm.fixed >= now->memory / FIXED_PART;
 }
 
@@ -251,15 +251,14 @@ static json_t *pack(struct vm_qmp *q)
  * What is called
  */
 
-static void answer(struct vm_qmp *q, const char *error, json_t *parameters,
-		   link_done done, void *userdata)
+static void answer(const char *error, json_t *parameters, link_done done,
+		   void *userdata)
 {
 	const struct varlink_reply reply = {
 		.parameters = parameters,
 		.error = error,
 	};
 
-	(void)q;
 	done(parameters ? 0 : -ENOMEM, parameters ? &reply : NULL, userdata);
 	json_decref(parameters);
 }
@@ -267,7 +266,7 @@ static void answer(struct vm_qmp *q, const char *error, json_t *parameters,
 static void not_ready(struct vm_qmp *q, const char *reason, link_done done,
 		      void *userdata)
 {
-	answer(q, INTERFACE_NOT_READY,
+	answer(INTERFACE_NOT_READY,
 	       json_pack("{s:s,s:s}", "vm", q->vm.name, "reason", reason),
 	       done, userdata);
 }
@@ -276,7 +275,7 @@ static void status(struct vm_qmp *q, json_t *parameters, link_done done,
 		   void *userdata)
 {
 	(void)parameters;
-	answer(q, NULL, json_pack("{s:o,s:[]}", "vm", pack(q), "events"), done,
+	answer(NULL, json_pack("{s:o,s:[]}", "vm", pack(q), "events"), done,
 	       userdata);
 }
 
@@ -292,11 +291,11 @@ static void set_balloon(struct vm_qmp *q, json_t *parameters, link_done done,
 		return;
 	}
 	if (!qmp_link_set(q->link, bytes)) {
-		answer(q, NULL, json_pack("{s:o}", "vm", pack(q)), done,
+		answer(NULL, json_pack("{s:o}", "vm", pack(q)), done,
 		       userdata);
 		return;
 	}
-	answer(q, INTERFACE_OUT_OF_RANGE,
+	answer(INTERFACE_OUT_OF_RANGE,
 	       json_pack("{s:s,s:s,s:I,s:I,s:I}", "vm", q->vm.name, "field",
 			 "bytes", "value", bytes, "minimum", (json_int_t)0,
 			 "maximum", (json_int_t)(now->memory - FRAME)),
@@ -321,7 +320,7 @@ static void stats(struct vm_qmp *q, json_t *parameters, link_done done,
 		if (now->stats[i] != PROCFILE_UNKNOWN)
 			json_object_set_new(json, stat_names[i],
 				json_integer((json_int_t)now->stats[i]));
-	answer(q, NULL,
+	answer(NULL,
 	       json_pack("{s:I,s:o}", "age_ms",
 			 (json_int_t)(uv_now(q->vm.settings->loop) -
 				      now->stats_ms), "stats", json),
@@ -334,7 +333,7 @@ static void counters(struct vm_qmp *q, json_t *parameters, link_done done,
 	const struct qmp_vm *now = qmp_link_vm(q->link);
 
 	(void)parameters;
-	answer(q, NULL,
+	answer(NULL,
 	       json_pack("{s:{s:I,s:I}}", "counters", "impossible",
 			 (json_int_t)now->impossible, "resets",
 			 (json_int_t)now->resets), done, userdata);
