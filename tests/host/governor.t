@@ -220,9 +220,22 @@ test_what_was_set_by_hand_is_left_alone_until_auto() {
 	plans 4
 	eq "$(kept a)" $((120 * MIB)) "what a keeps"
 	eq "$(kept b)" $RAM "what b keeps"
+	# By the next manager, too.
+	manager_end KILL
+	manager_start
+	within 20 is_state a running
+	within 20 reason_is a by-hand
+	within 20 host_is black
+	plans 4
+	eq "$(kept a)" $((120 * MIB)) "what a keeps"
 	check ctl set a auto
 	within 60 keeps_most a 60
 	eq "$(kept b)" $RAM "what b keeps"
+	manager_end KILL
+	manager_start
+	within 20 is_state a running
+	within 20 eval '[ "$(why a .now.reason)" != null ]'
+	refused reason_is a by-hand
 	ctl_fails 4 "nobody: no such VM" set nobody auto
 }
 

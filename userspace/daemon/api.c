@@ -72,7 +72,10 @@ static void wish_remember(const struct forward *forward, int rc)
 {
 	struct vm *vm = manager_find(forward->manager, forward->vm);
 
-	if (!vm || rc == -ECANCELED)
+	if (!vm)
+		return;
+	vm->setting--;
+	if (rc == -ECANCELED)
 		return;
 	if (rc) {
 		if (forward->wish_waits)
@@ -83,6 +86,7 @@ static void wish_remember(const struct forward *forward, int rc)
 		 (long long)forward->bytes);
 	vm->wish = CONF_WISH_BALLOON;
 	vm->wish_bytes = forward->bytes;
+	vm_hand_note(vm);
 }
 
 static void on_forwarded(int rc, const struct varlink_reply *reply,
@@ -126,6 +130,7 @@ static void forward(struct vm *vm, const char *method, json_t *parameters,
 		/* No longer what the configuration wants, if it still waits. */
 		forward->wish_waits = !vm->wish_done;
 		vm->wish_done = true;
+		vm->setting++;
 		alarm_clear(vm->wish_alarm);
 	}
 	control_ask(client, &forward->ask);
@@ -162,6 +167,7 @@ static void set_balloon(struct varlink_server *server, json_t *parameters,
 				       BALLOON_MAX);
 	} else if (!vm_present(vm)) {
 		vm_wish(vm, CONF_WISH_BALLOON, bytes);
+		vm_hand_note(vm);
 		varlink_server_reply(server, json_pack("{s:o}", "vm",
 						       vm_pack(vm, NULL)));
 	} else {

@@ -59,6 +59,7 @@ static void automatic(struct varlink_server *server, json_t *parameters,
 
 	if (!vm)
 		return;
+	vm_hand_forget(vm);
 	vm_wish(vm, CONF_WISH_NONE, 0);
 	varlink_server_reply(server, NULL);
 }

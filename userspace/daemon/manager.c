@@ -248,6 +248,7 @@ int manager_remove(struct manager *manager, struct vm *vm)
 	*link = vm->next;
 	log_info("%s: removed", vm->name);
 	vm_note_remove(manager->vm_dir, vm->name);
+	vm_hand_forget(vm);
 	vm_destroy(vm);
 	return 0;
 }
@@ -300,8 +301,13 @@ static int vm_configure(struct manager *manager, const struct conf_vm *want,
 	}
 	vm->configured = true;
 	vm->doomed = false;
-	if (!had || had->wish != want->wish || had->bytes != want->bytes)
+	if (!had && want->wish == CONF_WISH_NONE) {
+		vm_hand_recall(vm);
+	} else if (!had || had->wish != want->wish ||
+		   had->bytes != want->bytes) {
+		vm_hand_forget(vm);
 		vm_wish(vm, want->wish, want->bytes);
+	}
 	if (vm->grant != want->grant)
 		vm_grant(vm, want->grant);
 	return 0;
@@ -336,8 +342,11 @@ static void vm_found(struct manager *manager, const char *name)
 	struct vm *vm = manager_find(manager, name);
 	struct fault why;
 
-	if (!vm && manager_add(manager, name, &way, &vm, &why))
-		return;
+	if (!vm) {
+		if (manager_add(manager, name, &way, &vm, &why))
+			return;
+		vm_hand_recall(vm);
+	}
 	if (!vm_backend_of(vm))
 		return;
 	if (!vm_adopt(vm_backend_of(vm)))
@@ -367,6 +376,8 @@ static void vm_noted(struct manager *manager, const char *name)
 	if (rc)
 		log_err("%s: was added before, but cannot be managed: %s",
 			name, why.text[0] ? why.text : "its note is damaged");
+	else
+		vm_hand_recall(vm);
 }
 
 /* What a manager before us has left shows by its files' names. */

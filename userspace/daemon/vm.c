@@ -137,7 +137,7 @@ void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest)
 	if (!vm_present(vm))
 		return;
 	vm->ops->snapshot(vm, ret_guest);
-	if (vm->wish != CONF_WISH_NONE)
+	if (vm->wish != CONF_WISH_NONE || vm->setting)
 		ret_guest->flags |= PLAN_MANUAL;
 }
 

@@ -95,6 +95,7 @@ struct vm_ops {
  * @wish_alarm:	when to look again whether @wish can be fulfilled
  * @wish:	what the balloon is set to when a VMM has connected
  * @wish_bytes:	for @wish
+ * @setting:	calls that set its balloon and wait for their answers
  * @grant:	the guest's own wishes are granted
  * @wish_done:	nothing is left to do: this VMM's balloon was set, or is what
  *		an operator or a manager before us has made of it
@@ -115,6 +116,7 @@ struct vm {
 	struct alarm *wish_alarm;
 	enum conf_wish wish;
 	uint64_t wish_bytes;
+	unsigned int setting;
 	bool grant;
 	bool wish_done;
 };
@@ -140,6 +142,11 @@ void vm_events_told(void *userdata, const struct interface_event *event,
 void vm_events_forget(struct vm *vm);
 const char *vm_events_pressure(const struct vm *vm);
 void vm_events_pack(const struct vm *vm, json_t *events);
+
+/* vm_hand.c */
+void vm_hand_note(const struct vm *vm);
+void vm_hand_forget(const struct vm *vm);
+void vm_hand_recall(struct vm *vm);
 
 /* vm_wish.c */
 void vm_wish(struct vm *vm, enum conf_wish wish, uint64_t bytes);
