@@ -65,14 +65,20 @@ heard() {
 		--arg type "$2" 'any(.seq == $seq and .type == $type)'
 }
 
+# leave VM - its VMM ends
+leave() {
+	local fd=${guest_in[$1]}
+	kill -KILL "${guest_pid[$1]}"
+	exec {fd}>&-
+	unset "guest_pid[$1]" "guest_in[$1]"
+}
+
 # end - all VMMs and the manager end
 end() {
 	local vm
 	for vm in "${!guest_pid[@]}"; do
-		kill -KILL "${guest_pid[$vm]}"
-		exec {guest_in[$vm]}>&-
+		leave "$vm"
 	done
-	guest_pid=() guest_in=()
 	[ -z "$manager_pid" ] || manager_end TERM
 }
 
@@ -219,7 +225,7 @@ test_what_was_set_by_hand_is_left_alone_until_auto() {
 	within 20 host_is black
 	plans 4
 	eq "$(kept a)" $((120 * MIB)) "what a keeps"
-	eq "$(kept b)" $RAM "what b keeps"
+	eq "$(kept b)" "$RAM" "what b keeps"
 	# By the next manager, too.
 	manager_end KILL
 	manager_start
@@ -230,7 +236,7 @@ test_what_was_set_by_hand_is_left_alone_until_auto() {
 	eq "$(kept a)" $((120 * MIB)) "what a keeps"
 	check ctl set a auto
 	within 60 keeps_most a 60
-	eq "$(kept b)" $RAM "what b keeps"
+	eq "$(kept b)" "$RAM" "what b keeps"
 	manager_end KILL
 	manager_start
 	within 20 is_state a running
@@ -312,16 +318,14 @@ test_a_guest_that_lies_hurts_only_itself() {
 		'[vm b]'
 	guest b used=32M
 	for lie in 1 0x7fffffffffffffff 0xffffffffffffffff; do
-		guest a used=16M lies=$lie
+		guest a used=16M "lies=$lie"
 		plans 8
 		at_least "$(kept a)" $((32 * MIB)) "what a keeps"
 		# What it demands; a new guest is not judged at once.
 		within 20 keeps_least b 72
-		kill -KILL "${guest_pid[a]}"
-		exec {guest_in[a]}>&-
+		leave a
 		within 20 is_state a waiting
 	done
-	unset 'guest_pid[a]' 'guest_in[a]'
 	check kill -0 "$manager_pid"
 }
 

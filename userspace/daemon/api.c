@@ -370,6 +370,8 @@ static void add(struct varlink_server *server, json_t *parameters,
 		failed(server, "%s: %s/%s.sock: %s", name, manager->vm_dir,
 		       name, why.text);
 	} else {
+		/* Of one that had this name before. */
+		vm_hand_forget(vm);
 		if (way.kind)
 			vm_note_write(vm, 0);
 		varlink_server_reply(server, json_pack("{s:s}", "socket",
