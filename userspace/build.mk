@@ -66,6 +66,8 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(U)/unit/%)
 HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
 # Drives the manager's side of QMP, so that it can be tested alone.
 QMPCTL := $(U)/tests/qmpctl
+# The manager's ladder, for a guest that plays the host; there is no libc.
+LADDERCTL := $(U)/tests/ladderctl
 UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
 VMM_BIN := $(U)/tests/vmm
 # Of tests/pressure: a small host, and another's law for it.
@@ -82,7 +84,8 @@ US_UDEV := $(B)/share/90-ballonet-psi.rules
 programs: $(US_BIN) ## build the programs into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
-host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL) $(PRESSURE_BIN)
+host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL) $(PRESSURE_BIN) \
+	$(if $(SAN),,$(LADDERCTL))
 man: $(MAN)
 
 # Changed flags rebuild everything; changed paths, what they are compiled into.
@@ -151,6 +154,15 @@ $(U)/tests/autoballoon: $(call obj,tests/pressure/autoballoon.c \
 $(QMPCTL): $(call obj,tests/tools/qmpctl.c \
 	$(addprefix $(US)/daemon/,qmp_link.c watch.c)) $(LIBBALLONET)
 	$(call us_link,libuv jansson)
+# Static; the sanitizers cannot be.
+$(LADDERCTL): $(call obj,tests/tools/ladderctl.c \
+	$(addprefix $(US)/daemon/,host.c log.c psi.c vmm.c watch.c) \
+	$(wildcard $(US)/daemon/ladder*.c)) $(LIBBALLONET)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -static -Wl,--no-warnings -o $@.tmp $(filter %.o,$^) \
+		$(filter %.a,$^) -l:libuv_a.a -l:libjansson.a -lpthread && \
+		mv $@.tmp $@
 
 $(SIM_BIN): $(call obj,$(SIM_SRC)) $(LIBBALLONET)
 	$(call us_link,)
@@ -179,5 +191,5 @@ install: programs man $(US_JSON) $(US_UNIT) $(US_UDEV) ## install programs, manu
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
 	$(CTL_SRC) $(PSI_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC) \
-	tests/tools/qmpctl.c tests/pressure/hostwatch.c \
+	tests/tools/qmpctl.c tests/tools/ladderctl.c tests/pressure/hostwatch.c \
 	tests/pressure/autoballoon.c))
