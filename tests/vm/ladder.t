@@ -170,9 +170,9 @@ what_is_paged_out_is_compressed() {
 	drop "$pid"
 }
 
-for series in ${LADDER_SERIES:-6.1 7.3}; do
+for series in 6.1 7.3; do
 	run_test "$series: the host boots with swap and cgroups" \
-		host_start $series
+		host_start "$series"
 	for name in equal_memory_of_one_group_is_merged_and_taken_apart \
 		a_vm_is_paged_out_by_its_cgroup \
 		a_vm_without_a_cgroup_is_paged_out_by_its_mappings \

@@ -155,7 +155,7 @@ static inline bool ladder_allows(const struct ladder *ladder,
  * @sys_fd:	a copy
  * @look:	ladder_look.c: what was seen
  * @page:	ladder_page.c: of whom, how much, and how that went
- * @unmerge:	ladder_ksm.c: what is merged, what room there is, and how it went
+ * @unmerge:	ladder_ksm.c: what is merged, what room there is, how it went
  */
 struct ladder_job {
 	uv_work_t work;
