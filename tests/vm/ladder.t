@@ -105,17 +105,17 @@ page_out() {
 		vm_rung "$1" freed) in $(vm_rung "$1" time_us) us"
 }
 
-# read_back NAME PID - all of it is still there, and that it is read is seen
+# read_back NAME PID - all of it is still there
 read_back() {
 	guest "$host" "kill -USR2 $2"
 	within 60 guest "$host" "grep -q same /tmp/$1.out"
-	within 10 shows ".ladder.vms[0].returned > $((4 * MIB))"
 }
 
 a_vm_is_paged_out_by_its_cgroup() {
 	hold cg vm-cg && page_out cg "$pid" || return
 	eq "$(vm_rung cg way)" '"cgroup"' way
 	read_back cg "$pid"
+	within 10 shows ".ladder.vms[0].returned > $((4 * MIB))"
 	ladder_stop
 	drop "$pid"
 }

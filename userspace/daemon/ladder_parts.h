@@ -139,6 +139,13 @@ struct ladder {
 	char zswap_reason[RUNG_REASON_MAX];
 };
 
+/**
+ * ladder_allows - may this rung be used?
+ * @ladder:	the ladder
+ * @kind:	the rung
+ *
+ * Return: what the operator has said.
+ */
 static inline bool ladder_allows(const struct ladder *ladder,
 				 enum rung_kind kind)
 {
