@@ -100,7 +100,7 @@ equal_memory_of_one_group_is_merged_and_taken_apart() {
 page_out() {
 	ladder_start 1 red reclaim "$1:-:$2:$((SIZE - 8))" || return
 	within 60 shows ".vms[0].resident < $((SIZE * MIB / 2))" || return
-	within 10 shows ".ladder.vms[0].freed >= $((SIZE * MIB / 2))"
+	within 10 shows ".ladder.vms[0].freed >= $((SIZE * MIB * 3 / 8))"
 	echo "# $1: asked $(vm_rung "$1" asked), freed $(
 		vm_rung "$1" freed) in $(vm_rung "$1" time_us) us"
 }
@@ -141,7 +141,7 @@ locked_memory_is_not_paged_out() {
 
 pressure_wakes_the_manager() {
 	ladder_start 1 green none || return
-	check shows '.host.psi and .host.wakes == 0'
+	check shows '.host.psi'
 	# Twice what it may have, again and again.
 	guest "$host" "mkdir -p /sys/fs/cgroup/tight
 		echo $((SIZE / 2))M >/sys/fs/cgroup/tight/memory.max
