@@ -136,7 +136,7 @@ struct conf {
 struct conf_error {
 	char file[PATH_MAX];
 	int line;
-	char text[256];
+	char text[384];
 };
 
 int conf_load(const char *path, bool required, struct conf *ret_conf,
