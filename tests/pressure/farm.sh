@@ -152,24 +152,38 @@ farm_decided() {
 
 	for name in "${FARM_NAMES[@]}"; do
 		ctl --json why "$name" | jq -r --arg vm "$name" '.decisions[] |
-			"\($vm) \(.since_us) \(.from) \(.to)"'
+			"\($vm) \(.since_us) \(.time_us) \(.from) \(.to)"'
 	done >>"$WORK/decisions"
 }
 
 # relief_ms - sorted, from what a guest told, "short", as the host got it, to a
-# larger target for it. Often there is none: it has all, or may not have more.
+# larger target for it, within two seconds. Often there is none: it has all, or
+# may not have more. What it told again, or was being acted upon, is not counted.
 relief_ms() {
-	sort -u "$WORK/decisions" | awk -v last=2000000 '
-		NR == FNR { if ($4 > $3) raised[$1] = raised[$1] " " $2; next }
+	sort -u "$WORK/decisions" | awk -v most=2000000 '
+		NR == FNR {
+			if ($5 > $4) {
+				n[$1]++
+				since[$1, n[$1]] = $2
+				until[$1, n[$1]] = $3
+			}
+			next
+		}
 		{
-			n = split(raised[$1], all)
-			best = last
-			for (i = 1; i <= n; i++)
-				if (all[i] >= $2 && all[i] - $2 < best)
-					best = all[i] - $2
-			if (best < last)
+			again = $2 - told[$1] < most
+			told[$1] = $2
+			best = most
+			for (i = 1; i <= n[$1]; i++) {
+				if (since[$1, i] < $2 &&
+				    until[$1, i] > $2 - most)
+					again = 1
+				if (since[$1, i] >= $2 &&
+				    since[$1, i] - $2 < best)
+					best = since[$1, i] - $2
+			}
+			if (!again && best < most)
 				printf "%d\n", best / 1000
 		}' - <(jq -r 'select(.type == "short") |
-			"\(.vm) \(.time_us)"' "$WORK/events" | sort -u) |
-		sort -n
+			"\(.vm) \(.time_us)"' "$WORK/events" |
+			sort -u -k1,1 -k2,2n) | sort -n
 }

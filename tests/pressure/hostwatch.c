@@ -34,6 +34,8 @@
 #define MAX_GUESTS	64
 #define LOOK_MS		20
 #define LOG_MS		1000
+/* The next is killed when the last one's memory is back. */
+#define KILL_MS		1000
 
 struct guest {
 	char name[256];
@@ -156,7 +158,7 @@ static void log_line(FILE *log, int64_t now)
 static void watch(int64_t ram, int64_t least, FILE *log, bool kills)
 {
 	struct spell is_short = { .name = "short" }, is_over = { .name = "over" };
-	int64_t now, sum, logged = 0;
+	int64_t now, sum, logged = 0, killed = 0;
 
 	do {
 		now = now_ms();
@@ -164,8 +166,10 @@ static void watch(int64_t ram, int64_t least, FILE *log, bool kills)
 		spell_follow(&is_short, ram - sum < least, least - ram + sum,
 			     now);
 		spell_follow(&is_over, sum > ram, sum - ram, now);
-		if (kills && sum > ram)
+		if (kills && sum > ram && now - killed >= KILL_MS) {
 			kill_largest(now);
+			killed = now;
+		}
 		if (now - logged >= LOG_MS) {
 			log_line(log, now);
 			logged = now;
