@@ -163,6 +163,20 @@ static void tell(int fd)
 	}
 }
 
+/* Calls that came together are answered as one. */
+static void answer_calls(int fd, int vmm, const char *how, const char *calls,
+			 size_t len)
+{
+	/* Too many answers to what comes first would end the connection. */
+	if (!strcmp(how, "twice") && memmem(calls, len, "Show", 4)) {
+		(void)!write(fd, "{}", 3);
+		if (!memmem(calls, len, "Status", 6))
+			return;
+	}
+	if (!memmem(calls, len, "Monitor", 7))
+		answer(fd, vmm, how);
+}
+
 static void serve(int listener, int vmm, const char *how)
 {
 	char piece[4096];
@@ -178,8 +192,7 @@ static void serve(int listener, int vmm, const char *how)
 		}
 		/* Left by a manager that is gone, it would be the first. */
 		while ((n = read(fd, piece, sizeof(piece))) > 0)
-			if (!memmem(piece, n, "Monitor", 7))
-				answer(fd, vmm, how);
+			answer_calls(fd, vmm, how, piece, n);
 		close(fd);
 	}
 }
