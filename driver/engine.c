@@ -150,7 +150,7 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 	answer_note(q, rq, rc, done);
 	if (rc == -EPROTO) {
 		dev_err_ratelimited(&bal->vdev->dev,
-				    "host's answer to a request of %u frames makes no sense: %u bytes long, %zu expected, status %u; unbind and bind the driver\n",
+				    "host's answer to a request of %u frames makes no sense: %u bytes long, %zu expected, status %u\n",
 				    rq->frames, rq->len, sizeof(*rq->answer),
 				    rq->status);
 		state_set(bal, BALLONET_BROKEN, 0);
@@ -163,7 +163,7 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 			return;
 		}
 		dev_err_ratelimited(&bal->vdev->dev,
-				    "host keeps a frame that was moved: status %u; unbind and bind the driver\n",
+				    "host keeps a frame that was moved: status %u\n",
 				    rq->status);
 		state_set(bal, BALLONET_BROKEN, 0);
 		return;
@@ -198,8 +198,7 @@ static bool rings_broken(struct ballonet *bal)
 	    (!virtqueue_is_broken(bal->inflateq.vq) &&
 	     !virtqueue_is_broken(bal->deflateq.vq)))
 		return false;
-	dev_err(&bal->vdev->dev,
-		"a virtqueue is broken; unbind and bind the driver\n");
+	dev_err(&bal->vdev->dev, "a virtqueue is broken\n");
 	return true;
 }
 
@@ -356,8 +355,7 @@ static bool send(struct ballonet *bal, struct ballonet_queue *q,
 		rq_abandon(bal, q, rq, was_held);
 		return false;
 	}
-	dev_err(&bal->vdev->dev,
-		"request of %u frames not sent: error %d; unbind and bind the driver\n",
+	dev_err(&bal->vdev->dev, "request of %u frames not sent: error %d\n",
 		rq->frames, rc);
 	rq_abandon(bal, q, rq, was_held);
 	state_set(bal, BALLONET_BROKEN, 0);
@@ -479,14 +477,11 @@ static void deflate(struct ballonet *bal, u64 need)
 /* How long until a host that owes an answer is called silent; 0 if it is. */
 static unsigned int silent_in_ms(struct ballonet *bal)
 {
-	unsigned long since = ballonet_queue_oldest(&bal->inflateq);
-	unsigned long since2 = ballonet_queue_oldest(&bal->deflateq);
+	u64 since = min(ballonet_queue_oldest(&bal->inflateq),
+			ballonet_queue_oldest(&bal->deflateq));
+	u64 ms = div_u64(ktime_get_ns() - since, NSEC_PER_MSEC);
 
-	if (time_before(since2, since))
-		since = since2;
-	since += msecs_to_jiffies(SILENT_MS);
-	return time_after(jiffies, since) ? 0 :
-	       jiffies_to_msecs(since - jiffies) + 1;
+	return ms < SILENT_MS ? SILENT_MS - ms : 0;
 }
 
 static enum ballonet_state move(struct ballonet *bal, u64 leaving)
@@ -532,7 +527,7 @@ static unsigned int engine_pass(struct ballonet *bal)
 	u64 leaving;
 
 	answers_collect(bal);
-	if (ballonet_reset_check(bal) || rings_broken(bal))
+	if (ballonet_reset_asked(bal) || rings_broken(bal))
 		state_set(bal, BALLONET_BROKEN, 0);
 	leaving = ballonet_memory_leaving(bal);
 	if (bal->state == BALLONET_BROKEN)
@@ -578,8 +573,11 @@ static void engine_work(struct work_struct *work)
 	struct ballonet *bal = container_of(work, struct ballonet, engine.work);
 	unsigned int next = 0;
 
-	if (!READ_ONCE(bal->stopping))
+	if (!READ_ONCE(bal->stopping)) {
 		next = engine_pass(bal);
+		if (bal->state == BALLONET_BROKEN)
+			ballonet_reset_soon(bal);
+	}
 	/* Not mod_delayed_work(): a kick that came meanwhile is sooner. */
 	if (next)
 		queue_delayed_work(bal->wq, &bal->engine,

@@ -13,6 +13,8 @@
  * answer is late, the request keeps the page until it comes.
  */
 #include <linux/balloon.h>
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 
@@ -96,7 +98,7 @@ static int frame_tell(struct ballonet *bal, struct ballonet_queue *q,
 		rq->waiter = NULL;
 		/* The host keeps it, since it was not told: until the reset. */
 		if (q->type == BALLONET_REQ_DEFLATE && rc != -ENODEV) {
-			rq->sent = jiffies | 1;
+			rq->sent_ns = ktime_get_ns();
 			return rc;
 		}
 		rq->single = NULL;
@@ -140,7 +142,6 @@ void ballonet_frame_answered(struct ballonet *bal, struct ballonet_queue *q,
 		bal->unanswered -= q->type == BALLONET_REQ_INFLATE;
 	rq->waiter = NULL;
 	rq->single = NULL;
-	rq->sent = 0;
 	spin_unlock_irqrestore(&bal->lock, flags);
 	wake_up_all(&bal->answer_wq);
 	ballonet_rq_put(q, rq);

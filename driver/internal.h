@@ -88,7 +88,8 @@ struct ballonet_psi;
  * @BALLONET_PRESSURE:	less than the target: the guest was short of memory
  * @BALLONET_REFUSED:	less than the target: the host does not take pages
  * @BALLONET_SILENT:	the host does not answer
- * @BALLONET_BROKEN:	the host broke the protocol; only a reset helps
+ * @BALLONET_BROKEN:	the host broke the protocol, or asks for a reset: there
+ *			is one soon, unless there were too many
  * @BALLONET_NR_STATES:	how many there are
  */
 enum ballonet_state {
@@ -122,8 +123,7 @@ struct ballonet_waiter {
  * @frames:	in @blocks, or 1
  * @ranges:	in @out
  * @len:	bytes the host wrote, once answered
- * @sent:	jiffies when it went
- * @sent_ns:	the same, finer
+ * @sent_ns:	ktime_get_ns() when it went; 0 until then
  * @id:		of this request, on its queue
  * @status:	the host's word for how it went; 0 in the standard's format
  * @freed:	bytes that the host says it freed
@@ -141,7 +141,6 @@ struct ballonet_rq {
 	unsigned int frames;
 	unsigned int ranges;
 	unsigned int len;
-	unsigned long sent;
 	u64 sent_ns;
 	u64 id;
 	u32 status;
@@ -502,12 +501,14 @@ struct page *ballonet_node_alloc(struct ballonet *bal, gfp_t gfp,
 struct list_head *ballonet_node_held(struct ballonet *bal);
 
 /* main.c */
+void ballonet_features_drop(struct virtio_device *vdev);
 int ballonet_device_up(struct ballonet *bal);
 void ballonet_device_down(struct ballonet *bal);
 
 /* reset.c */
 void ballonet_reset_init(struct ballonet *bal);
-bool ballonet_reset_check(struct ballonet *bal);
+void ballonet_reset_soon(struct ballonet *bal);
+bool ballonet_reset_asked(struct ballonet *bal);
 void ballonet_reset_stop(struct ballonet *bal);
 
 /* memory.c */
@@ -526,7 +527,7 @@ void ballonet_queue_deinit(struct ballonet_queue *q);
 void ballonet_queue_close(struct ballonet_queue *q);
 void ballonet_queue_empty(struct ballonet_queue *q);
 void ballonet_queue_callback(struct virtqueue *vq);
-unsigned long ballonet_queue_oldest(struct ballonet_queue *q);
+u64 ballonet_queue_oldest(struct ballonet_queue *q);
 struct ballonet_rq *ballonet_rq_get(struct ballonet_queue *q);
 void ballonet_rq_put(struct ballonet_queue *q, struct ballonet_rq *rq);
 unsigned int ballonet_rq_room(struct ballonet *bal, struct ballonet_rq *rq);

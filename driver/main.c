@@ -363,7 +363,11 @@ static int ballonet_restore(struct virtio_device *vdev)
 }
 #endif
 
-static int ballonet_validate(struct virtio_device *vdev)
+/**
+ * ballonet_features_drop() - decline what is of no use to us
+ * @vdev:	before its features are final
+ */
+void ballonet_features_drop(struct virtio_device *vdev)
 {
 	/*
 	 * Frame numbers are physical addresses, and the host uses them without
@@ -378,6 +382,11 @@ static int ballonet_validate(struct virtio_device *vdev)
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_PAGE_POISON);
 	else if (!virtio_has_feature(vdev, VIRTIO_BALLOON_F_PAGE_POISON))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
+}
+
+static int ballonet_validate(struct virtio_device *vdev)
+{
+	ballonet_features_drop(vdev);
 	return 0;
 }
 

@@ -4,7 +4,6 @@
  * answered. Knows both formats on the wire: ranges (BALLONET_F_RANGES) and the
  * standard's array of frame numbers, and nothing of why pages move.
  */
-#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
@@ -78,7 +77,7 @@ void ballonet_queue_close(struct ballonet_queue *q)
 	spin_unlock_irqrestore(&q->lock, flags);
 	/* One that was not sent is still in the hands of who fills it. */
 	for (i = 0; i < BALLONET_RQS; i++)
-		if (q->rqs[i].single && q->rqs[i].sent)
+		if (q->rqs[i].single && q->rqs[i].sent_ns)
 			ballonet_frame_answered(q->bal, q, &q->rqs[i], -ENODEV);
 }
 
@@ -104,7 +103,7 @@ void ballonet_queue_empty(struct ballonet_queue *q)
 			list_del(&page->lru);
 			ballonet_block_give(q->bal, page);
 		}
-		rq->sent = 0;
+		rq->sent_ns = 0;
 		list_add_tail(&rq->node, &q->idle);
 	}
 }
@@ -140,18 +139,18 @@ void ballonet_queue_callback(struct virtqueue *vq)
  * ballonet_queue_oldest() - since when the host owes an answer
  * @q:		the queue
  *
- * Return: jiffies; now, if it owes none.
+ * Return: ktime_get_ns(); of now, if it owes none.
  */
-unsigned long ballonet_queue_oldest(struct ballonet_queue *q)
+u64 ballonet_queue_oldest(struct ballonet_queue *q)
 {
-	unsigned long oldest = jiffies;
+	u64 oldest = ktime_get_ns();
 	unsigned long flags;
 	unsigned int i;
 
 	spin_lock_irqsave(&q->lock, flags);
 	for (i = 0; i < BALLONET_RQS; i++)
-		if (q->rqs[i].sent && time_before(q->rqs[i].sent, oldest))
-			oldest = q->rqs[i].sent;
+		if (q->rqs[i].sent_ns)
+			oldest = min(oldest, q->rqs[i].sent_ns);
 	spin_unlock_irqrestore(&q->lock, flags);
 	return oldest;
 }
@@ -197,6 +196,7 @@ void ballonet_rq_put(struct ballonet_queue *q, struct ballonet_rq *rq)
 	unsigned long flags;
 
 	spin_lock_irqsave(&q->lock, flags);
+	rq->sent_ns = 0;
 	list_add_tail(&rq->node, &q->idle);
 	spin_unlock_irqrestore(&q->lock, flags);
 }
@@ -336,8 +336,6 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 	if (!rc) {
 		q->in_flight++;
 		q->in_flight_frames += rq->single ? 0 : rq->frames;
-		/* Zero means: not sent. */
-		rq->sent = jiffies | 1;
 		rq->sent_ns = ktime_get_ns();
 		trace_ballonet_request(q, rq);
 		notify = virtqueue_kick_prepare(vq);
@@ -367,7 +365,6 @@ struct ballonet_rq *ballonet_rq_answered(struct ballonet_queue *q)
 		spin_lock_irqsave(&q->lock, flags);
 		q->in_flight--;
 		q->in_flight_frames -= rq->single ? 0 : rq->frames;
-		rq->sent = 0;
 		spin_unlock_irqrestore(&q->lock, flags);
 	}
 	return rq;

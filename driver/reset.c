@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A device that cannot go on says so in its status: DEVICE_NEEDS_RESET, VIRTIO
- * 1.3, section 2.1.2. Then the driver resets it and starts anew: all that was
- * in the balloon is the guest's, and the engine goes on towards the target. Not
+ * 1.3, section 2.1.2. One that broke the protocol cannot go on either, whatever
+ * it says. Then the driver resets it and starts anew: all that was in the
+ * balloon is the guest's, and the engine goes on towards the target. Not
  * without end: a device that breaks again and again is left alone.
  */
+#include <linux/bits.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
 
@@ -13,9 +17,13 @@
 
 /* The first reset comes after this, the next ones after twice the time. */
 #define RESET_MS	500
-#define RESETS_MAX	5
+#define RESET_DOUBLINGS	6
 /* After this time without one, counting starts again. */
 #define RESET_QUIET_MS	60000
+
+static unsigned int resets = 5;
+module_param(resets, uint, 0644);
+MODULE_PARM_DESC(resets, "how often in a row a broken device is reset (default 5; 0: it stays broken until the driver is bound anew)");
 
 /* All ones are no status: there is no device any more. */
 static bool needs_reset(struct ballonet *bal)
@@ -25,13 +33,25 @@ static bool needs_reset(struct ballonet *bal)
 	return status != 0xff && status & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
-/* What the core does before it calls a driver's probe(). */
+/*
+ * What the core does before it calls a driver's probe(). The transport chooses
+ * among its features anew, and may have forgotten some of the first time: with
+ * what is left User-Mode Linux does not start its rings.
+ */
 static int device_negotiate(struct virtio_device *vdev)
 {
+	unsigned int bit;
+	u64 offered;
 	int rc;
 
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
+	offered = vdev->config->get_features(vdev);
+	for (bit = VIRTIO_TRANSPORT_F_START; bit < VIRTIO_TRANSPORT_F_END;
+	     bit++)
+		if (offered & BIT_ULL(bit))
+			__virtio_set_bit(vdev, bit);
+	ballonet_features_drop(vdev);
 	rc = vdev->config->finalize_features(vdev);
 	if (rc)
 		return rc;
@@ -48,7 +68,7 @@ static void reset_work(struct work_struct *work)
 	int rc;
 
 	/* The guest slept meanwhile, and it was reset for that. */
-	if (!needs_reset(bal))
+	if (READ_ONCE(bal->state) != BALLONET_BROKEN && !needs_reset(bal))
 		return;
 	ballonet_device_down(bal);
 	rc = device_negotiate(bal->vdev);
@@ -61,46 +81,57 @@ static void reset_work(struct work_struct *work)
 	}
 }
 
-/* Returns false if it is due already, or has been reset too often. */
-static bool reset_soon(struct ballonet *bal)
+/**
+ * ballonet_reset_soon() - have a broken device reset
+ * @bal:	the balloon
+ *
+ * Unless that is due already, or it was reset too often.
+ *
+ * Context: the engine's.
+ */
+void ballonet_reset_soon(struct ballonet *bal)
 {
+	unsigned int most = READ_ONCE(resets), nr, ms = 0;
 	unsigned long flags;
-	bool soon;
 
 	spin_lock_irqsave(&bal->lock, flags);
 	if (time_after(jiffies, bal->reset_last +
 				msecs_to_jiffies(RESET_QUIET_MS)))
 		bal->resets = 0;
-	soon = !bal->reset_never && bal->resets < RESETS_MAX &&
-	       queue_delayed_work(bal->wq, &bal->reset_work,
-				  msecs_to_jiffies(RESET_MS << bal->resets));
-	if (soon) {
+	nr = bal->resets;
+	if (!bal->reset_never && nr < most &&
+	    !delayed_work_pending(&bal->reset_work)) {
+		ms = RESET_MS << min(nr, RESET_DOUBLINGS);
+		queue_delayed_work(bal->wq, &bal->reset_work,
+				   msecs_to_jiffies(ms));
 		bal->resets++;
 		bal->reset_last = jiffies;
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
-	return soon;
+	if (ms)
+		dev_warn(&bal->vdev->dev, "device is reset in %u ms\n", ms);
+	else if (nr >= most)
+		dev_err_ratelimited(&bal->vdev->dev,
+				    "device broke after %u resets; unbind and bind the driver\n",
+				    nr);
 }
 
 /**
- * ballonet_reset_check() - have a device reset that asks for it
+ * ballonet_reset_asked() - whether a device asks for a reset
  * @bal:	the balloon
  *
  * Only looks when the device has announced something.
  *
  * Context: the engine's.
- * Return: whether it asks.
+ * Return: true if it does.
  */
-bool ballonet_reset_check(struct ballonet *bal)
+bool ballonet_reset_asked(struct ballonet *bal)
 {
 	if (!atomic_read(&bal->config_dirty) || bal->stopping ||
 	    !needs_reset(bal))
 		return false;
-	if (reset_soon(bal))
+	if (bal->state != BALLONET_BROKEN)
 		dev_warn(&bal->vdev->dev, "device asks for a reset\n");
-	else if (bal->state != BALLONET_BROKEN)
-		dev_err(&bal->vdev->dev,
-			"device asks for a reset once more; unbind and bind the driver\n");
 	return true;
 }
 

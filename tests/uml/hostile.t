@@ -25,7 +25,7 @@ SLACK=$((4 * MIB))
 
 # What virtio's core says of a ring that is broken, and the driver of an answer.
 MAY_SAY='virtio-uml\.0-[a-z_]+:id [0-9]+ (out of range|is not a head)'
-MAY_SAY+="|ballonet virtio0: (host's answer|host did|host refuses|host owes|request of|a virtqueue is broken)"
+MAY_SAY+="|ballonet virtio0: (host's answer|host did|host refuses|host owes|request of|a virtqueue is broken|device is reset|device broke)"
 MAY_SAY+='|(answer_finish|failure_note): [0-9]+ callbacks suppressed'
 # A machine that was busy elsewhere.
 MAY_SAY+='|hrtimer: interrupt took'
@@ -76,8 +76,10 @@ state_is() {
 	within "$2" knob_is vm state "$1" || echo "it is $(knob vm state)"
 }
 
+# load [PARAMETER...] - a device that breaks the protocol stays broken, so that
+# it can be looked at; unless said otherwise
 load() {
-	check driver_load vm ballonet
+	check guest vm insmod /lib/ballonet.ko "${*:-resets=0}"
 }
 
 # unload - within the time that the driver gives the host, and complete
@@ -204,6 +206,52 @@ test_a_broken_device_works_again_when_bound_anew() {
 	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
 		echo virtio0 >unbind && echo virtio0 >bind'
 	within 20 knob_is vm actual $((64 * MIB))
+	after_a_lie
+}
+
+# said TIMES TEXT - by the driver in all; for use with within
+said() {
+	[ "$(grep -ac "ballonet virtio0: $2" "$WORK/vm.log")" -ge "$1" ]
+}
+
+test_a_device_that_breaks_the_protocol_is_reset_and_goes_on() {
+	local kind n
+
+	n=$(grep -ac 'device is reset' "$WORK/vm.log")
+	tell target 64
+	load resets=5
+	within 20 knob_is vm actual $((64 * MIB))
+	for kind in len=0 head=300 twice; do
+		n=$((n + 1))
+		tell lie out $kind
+		tell target 48
+		within 20 said $n "device is reset"
+		tell honest
+		# By then nothing is held, and it grows.
+		within 30 knob_is vm actual $((48 * MIB))
+		tell target 64
+		within 30 knob_is vm actual $((64 * MIB))
+		within 10 knob_is vm state idle
+		eq "$(count held)" $((64 * 256)) "frames that the host has"
+		check guest vm memload check
+	done
+	after_a_lie
+}
+
+test_a_device_that_breaks_it_again_and_again_is_left_alone() {
+	local n
+
+	n=$(grep -ac 'device is reset' "$WORK/vm.log")
+	tell lie in len=0
+	tell target 64
+	load resets=3
+	within 60 said $((n + 3)) "device is reset"
+	within 60 said 1 "device broke after 3 resets"
+	eq "$(knob vm state)" broken state
+	tell target 63
+	tell changed 20
+	check guest vm memload touch 32
+	eq "$(grep -ac 'device is reset' "$WORK/vm.log")" $((n + 3)) resets
 	after_a_lie
 }
 
@@ -389,6 +437,34 @@ test_compaction_does_not_wait_for_a_silent_host() {
 	liar answer in
 	liar answer out
 	state_is idle 10
+	check guest vm memload check
+	check guest vm memload drop
+	check guest vm memload fill 48
+	after_a_lie
+}
+
+test_a_move_that_is_answered_with_nonsense_ends_in_a_reset() {
+	local available n
+
+	available=$(meminfo vm MemAvailable)
+	check guest vm memload drop
+	check guest vm memload holes $((available / MIB - 40)) || return
+	tell target 128
+	load resets=5
+	within 20 knob_is vm actual $((128 * MIB))
+	n=$(grep -ac 'device is reset' "$WORK/vm.log")
+	tell lie in len=0
+	check guest vm 'echo 1 >/proc/sys/vm/compact_memory'
+	within 20 said $((n + 1)) "device is reset"
+	tell honest
+	tell target 96
+	within 30 knob_is vm actual $((96 * MIB))
+	# Requests that were in use for it are as good as any.
+	tell target 128
+	within 20 knob_is vm actual $((128 * MIB))
+	check guest vm 'echo 1 >/proc/sys/vm/compact_memory'
+	state_is idle 10
+	eq "$(count held)" $((128 * 256)) "frames that the host has"
 	check guest vm memload check
 	check guest vm memload drop
 	check guest vm memload fill 48

@@ -73,7 +73,7 @@ test_a_device_that_asks_again_and_again_is_left_alone() {
 		within 30 knob_is vm state idle
 	done
 	break_ring
-	within 30 said 1 'device asks for a reset once more'
+	within 30 said 1 'device broke after 5 resets'
 	eq "$(knob vm state)" broken state
 	check guest vm memload check
 }
