@@ -386,7 +386,7 @@ struct ballonet_hint {
  * @resets:	how many there were, until there was none for a while.
  *		@lock
  * @reset_last:	jiffies when the last one was due. @lock
- * @reset_never: the driver goes. @lock
+ * @reset_never: the driver goes, or the device is down. @lock
  * @memory_nb:	in the kernel's memory notifier chain
  * @sleep_nb:	in the kernel's power management notifier chain
  * @shrinker:	asked by page reclaim
@@ -509,6 +509,7 @@ void ballonet_device_down(struct ballonet *bal);
 void ballonet_reset_init(struct ballonet *bal);
 void ballonet_reset_soon(struct ballonet *bal);
 bool ballonet_reset_asked(struct ballonet *bal);
+void ballonet_reset_start(struct ballonet *bal);
 void ballonet_reset_stop(struct ballonet *bal);
 
 /* memory.c */

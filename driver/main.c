@@ -36,6 +36,11 @@ static u32 limit_read(struct virtio_device *vdev, unsigned int offset,
 	return value && value != U32_MAX ? min(value, most) : fallback;
 }
 
+/*
+ * The host's block size is not read. Up to 2 MiB, largest blocks first is right
+ * for all of them. Larger ones the kernel has none of: neighbouring blocks of 2
+ * MiB, which the page allocator mostly hands out in order, make them up.
+ */
 static void limits_read(struct ballonet *bal)
 {
 	struct virtio_device *vdev = bal->vdev;
@@ -350,18 +355,19 @@ static void ballonet_config_changed(struct virtio_device *vdev)
 	ballonet_hint_changed(bal);
 }
 
-#ifdef CONFIG_PM_SLEEP
-static int ballonet_freeze(struct virtio_device *vdev)
+/* The guest sleeps, or somebody resets the device below us. */
+static int __maybe_unused ballonet_freeze(struct virtio_device *vdev)
 {
+	ballonet_reset_stop(vdev->priv);
 	ballonet_device_down(vdev->priv);
 	return 0;
 }
 
-static int ballonet_restore(struct virtio_device *vdev)
+static int __maybe_unused ballonet_restore(struct virtio_device *vdev)
 {
+	ballonet_reset_start(vdev->priv);
 	return ballonet_device_up(vdev->priv);
 }
-#endif
 
 /**
  * ballonet_features_drop() - decline what is of no use to us
@@ -422,6 +428,7 @@ static struct virtio_driver ballonet_driver = {
 	.freeze = ballonet_freeze,
 	.restore = ballonet_restore,
 #endif
+	BALLONET_RESET_HOOKS(ballonet_freeze, ballonet_restore)
 };
 
 static int __init ballonet_load(void)

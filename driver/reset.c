@@ -146,6 +146,19 @@ void ballonet_reset_init(struct ballonet *bal)
 }
 
 /**
+ * ballonet_reset_start() - from now on
+ * @bal:	the balloon
+ */
+void ballonet_reset_start(struct ballonet *bal)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&bal->lock, flags);
+	bal->reset_never = false;
+	spin_unlock_irqrestore(&bal->lock, flags);
+}
+
+/**
  * ballonet_reset_stop() - none any more
  * @bal:	the balloon
  *

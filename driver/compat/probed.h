@@ -36,4 +36,16 @@ static inline void ballonet_count_vm(bool inflate, unsigned long nr)
 #endif
 }
 
+/*
+ * Members of a struct virtio_driver: what is called before and after somebody
+ * resets the device below its driver, as with "reset" of a PCI device in sysfs.
+ * Older kernels do not tell the driver, and nor do they the core.
+ */
+#ifdef BALLONET_HAVE_RESET_PREPARE
+#define BALLONET_RESET_HOOKS(before, after) \
+	.reset_prepare = (before), .reset_done = (after),
+#else
+#define BALLONET_RESET_HOOKS(before, after)
+#endif
+
 #endif

@@ -112,6 +112,9 @@ sleeps_and_wakes() {
 	fi
 	check guest_answer "$name" 30
 	data_and_balloon_are_unchanged "$name"
+	# To the host the device was new, and it was told again.
+	eq "$(knob "$name" target)" $FULL "the wish"
+	within 10 eval '[ "$(vm_status "$name" wish)" = $FULL ]'
 }
 
 # comes_and_goes NAME - the driver, at moments that nobody chose
@@ -157,6 +160,18 @@ loses_its_device() {
 	within 30 device_is_there "$name"
 	balloon_fills "$name"
 	data_and_balloon_are_unchanged "$name"
+}
+
+# is_reset_from_below NAME - by an administrator, who knows of no driver
+is_reset_from_below() {
+	balloon_fills "$1"
+	check guest "$1" 'cd -P /sys/bus/virtio/devices/virtio*/.. &&
+		echo 1 >reset'
+	data_and_balloon_are_unchanged "$1"
+	check knob "$1" target 0
+	within 30 balloon_is "$1" vhost 0
+	balloon_fills "$1"
+	check guest "$1" memload check
 }
 
 # starts_another_kernel NAME - while the balloon is being moved
@@ -223,6 +238,9 @@ life() {
 		comes_and_goes "$vm"
 	run_test "$kernel loses its device with a full balloon" \
 		loses_its_device "$vm"
+	[ "$kernel" != 7.3 ] ||
+		run_test "$kernel resets the device below the driver" \
+			is_reset_from_below "$vm"
 	run_test "$kernel starts another kernel in the middle of a move" \
 		starts_another_kernel "$vm"
 	run_test "$kernel suspends to RAM with a full balloon" \
