@@ -15,6 +15,11 @@
  * has not answered for stays out, as a host may write to it until then. They
  * are few.
  *
+ * What the balloon has is not hinted. It is not the guest's to say that it is
+ * free: it is the host's, which knows, and has dropped it. A page that is not
+ * there is transferred as a few bytes that say zero. And one frame on two
+ * queues would have two owners.
+ *
  * What is left of a block after the migration is undefined, unless it was
  * written to. So one that goes back before DONE is cleared; after that, what
  * the guest expects of free pages (poison, zero) is written when it is freed.
