@@ -99,6 +99,26 @@ test_bad_input_is_refused_and_changes_nothing() {
 	within 10 knob_is vm actual 0
 }
 
+test_a_node_is_preferred_if_there_is_such_a_node() {
+	local value
+
+	eq "$(knob vm node)" any "the initial node"
+	check knob vm node 0
+	eq "$(knob vm node)" 0 node
+	for value in '' x -1 -2 1 64 99999 9999999999 '0 1' any0; do
+		eq "$(knob vm node "$value" 2>&1)" \
+			"sh: write error: Invalid argument" "writing '$value'"
+	done
+	eq "$(knob vm node)" 0 node
+	check knob vm target 8M
+	within 10 knob_is vm actual $((8 * MIB))
+	check knob vm node any
+	eq "$(knob vm node)" any node
+	check knob vm target 0
+	within 10 knob_is vm actual 0
+	eq "$(knob vm hinted)" 0 hinted
+}
+
 test_a_target_beyond_reach_settles_at_the_floor() {
 	local floor
 
