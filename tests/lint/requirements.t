@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # driver/requirements.md: every function and every test that it names exists,
-# and every row names a test.
+# and every row names a test. Of driver/comparison.md, every test exists.
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$(dirname "$0")/common.sh"
 
 PAGE=driver/requirements.md
+COMPARISON=driver/comparison.md
 
 # rows - of its tables, without their heads
 rows() {
-	grep -E '^\| ' "$1" | grep -vE '^\| section '
+	grep -E '^\| ' "$1" | grep -vE '^\| (section|.* shown by) '
 }
 
 # named PAGE REGEX - what is between backquotes in its rows and looks like that
@@ -63,6 +64,17 @@ test_every_function_in_the_table_exists() {
 test_every_test_in_the_table_exists() {
 	at_least "$(named $PAGE '^[a-z]+/[a-z-]+\.t: ' | wc -l)" 20 tests
 	silent tests_missing $PAGE
+}
+
+test_what_the_comparison_names_exists() {
+	local file missing=0
+
+	at_least "$(rows $COMPARISON | wc -l)" 50 rows
+	silent tests_missing $COMPARISON
+	while read -r file; do
+		[ -e "tests/$file" ] || { echo "no $file"; missing=1; }
+	done < <(named $COMPARISON '^[a-z]+/[a-z-]+\.t$')
+	return $missing
 }
 
 test_every_requirement_has_a_test() {
