@@ -46,7 +46,8 @@ static const char *vm_name(json_t *parameters)
 struct vm *api_vm(struct varlink_server *server, json_t *parameters,
 		  void *userdata)
 {
-	struct vm *vm = manager_find(api_manager(userdata), vm_name(parameters));
+	struct vm *vm = manager_find(api_manager(userdata),
+				     vm_name(parameters));
 
 	if (!vm)
 		interface_unknown_vm(server, vm_name(parameters));

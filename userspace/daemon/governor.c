@@ -111,7 +111,7 @@ static void guest_look(struct governor *governor, struct vm *vm,
 		ret_guest->flags |= PLAN_MANUAL;
 	if (!vm->grant)
 		ret_guest->wish = 0;
-	/* Statistics that say nothing are none: it must gain nothing by them. */
+	/* Statistics that say nothing are none: nothing is gained by them. */
 	if (stats->when_ms && stats->available == PLAN_UNKNOWN &&
 	    stats->free == PLAN_UNKNOWN)
 		ret_guest->flags &= ~PLAN_STATS;
@@ -293,7 +293,8 @@ static void on_alarm(void *userdata)
 /* Something has happened: plan now, or at the end of the burst. */
 static void hurry(struct governor *governor)
 {
-	uint64_t now = governor_now(governor), due = governor->urgent_ms + BURST_MS;
+	uint64_t now = governor_now(governor);
+	uint64_t due = governor->urgent_ms + BURST_MS;
 
 	if (!governor->host)
 		return;

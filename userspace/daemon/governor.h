@@ -26,7 +26,7 @@ struct vm;
  * @guest:	of vm.guest: which guest the rest is about
  * @serial:	a number that no other guest has, 0 if it was not seen yet
  * @memory:	what the planner remembers of it
- * @now:	what was decided last, a change or not; time_us is 0 if nothing was
+ * @now:	what was decided last, a change or not; time_us is 0 if none was
  * @log:	the last changes
  * @lines:	limits what is logged about it
  */

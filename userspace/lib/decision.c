@@ -50,7 +50,8 @@ static bool goes_on(const struct decision *last, const struct decision *next)
 {
 	uint64_t reached = last->dry ? last->from : last->to;
 
-	return next->from == reached && last->plan.reason == next->plan.reason &&
+	return next->from == reached &&
+		last->plan.reason == next->plan.reason &&
 		last->dry == next->dry && direction(last) == direction(next) &&
 		next->time_us >= last->time_us &&
 		next->time_us - last->time_us <= SAME_US;

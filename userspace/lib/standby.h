@@ -50,8 +50,8 @@ struct standby_batch {
  * struct standby_scan - a walk through the table
  * @at:		next entry
  * @end:	the entry after the last one
- * @old:	a bit for each entry that was OFFERED at the last look; only those
- *		are taken then. NULL to take all
+ * @old:	a bit for each entry that was OFFERED at the last look; only
+ *		those are taken then. NULL to take all
  * @block:	bytes of the largest page whose blocks are worth taking
  */
 struct standby_scan {
