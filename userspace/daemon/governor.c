@@ -82,7 +82,7 @@ static int arrays_grow(struct governor *governor, size_t nr)
 
 	if (nr <= governor->size)
 		return 0;
-	rc = grow(&governor->vms, nr, sizeof(*governor->vms)) ?:
+	rc = grow(&governor->vms, nr, sizeof(void *)) ?:
 		grow(&governor->guests, nr, sizeof(*governor->guests)) ?:
 		grow(&governor->memories, nr, sizeof(*governor->memories)) ?:
 		grow(&governor->decisions, nr, sizeof(*governor->decisions)) ?:

@@ -379,7 +379,7 @@ static const char *const section_keys[CONF_NR_SECTIONS] = {
 	[CONF_SECTION_MANAGER] = "backend, vm_group or control_group",
 	[CONF_SECTION_HOST] = "manage, budget, reserve, period or ladder",
 	[CONF_SECTION_CLASS] = POLICY_KEYS,
-	[CONF_SECTION_VM] = "balloon, memory, wishes, class, qmp, qmp_mode, qmp_period, pidfile, " POLICY_KEYS,
+	[CONF_SECTION_VM] = ("balloon, memory, wishes, class, qmp, qmp_mode, qmp_period, pidfile, " POLICY_KEYS),
 };
 
 /**

@@ -75,6 +75,11 @@ bool policy_is_managed(const struct policy *policy)
 	return !(policy->given & POLICY_SHARES) || policy->shares;
 }
 
+static bool says(const struct policy *policy, uint32_t bit)
+{
+	return policy->given & bit;
+}
+
 /**
  * policy_limits - the planner's limits
  * @policy:	of a VM
@@ -87,18 +92,18 @@ bool policy_is_managed(const struct policy *policy)
 void policy_limits(const struct policy *policy, uint64_t memory,
 		   struct plan_limits *ret_limits)
 {
-	uint32_t cap = policy->given & POLICY_CAP ? policy->cap :
+	uint32_t cap = says(policy, POLICY_CAP) ? policy->cap :
 		PLAN_CAP_DEFAULT;
 
 	*ret_limits = (struct plan_limits){
-		.min = policy->given & POLICY_MIN ? policy->min :
+		.min = says(policy, POLICY_MIN) ? policy->min :
 			sub_sat(memory, percent(memory, cap)),
-		.max = policy->given & POLICY_MAX ? policy->max : 0,
-		.shares = policy->given & POLICY_SHARES ? policy->shares : 0,
+		.max = says(policy, POLICY_MAX) ? policy->max : 0,
+		.shares = says(policy, POLICY_SHARES) ? policy->shares : 0,
 		.cap = cap,
-		.cap_swapless = policy->given & POLICY_CAP_SWAPLESS ?
+		.cap_swapless = says(policy, POLICY_CAP_SWAPLESS) ?
 			policy->cap_swapless : min_u64(cap, PLAN_CAP_SWAPLESS),
-		.tolerance = policy->given & POLICY_TOLERANCE ?
+		.tolerance = says(policy, POLICY_TOLERANCE) ?
 			policy->tolerance : 0,
 	};
 }
