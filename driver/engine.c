@@ -156,6 +156,11 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 		state_set(bal, BALLONET_BROKEN, 0);
 		return;
 	}
+	if (rq->type == BALLONET_REQ_STANDBY) {
+		ballonet_standby_answered(bal, rc);
+		ballonet_rq_put(q, rq);
+		return;
+	}
 	if (rq->single) {
 		/* The host keeps a page that compaction has replaced. */
 		if (inflate || done) {
@@ -210,6 +215,8 @@ static void host_target_read(struct ballonet *bal)
 
 	if (!atomic_xchg(&bal->config_dirty, 0))
 		return;
+	/* It may not be the host that was told any more. */
+	bal->standby.untold = true;
 	bal->vdev->config->get(bal->vdev,
 			       offsetof(struct ballonet_config, num_pages),
 			       &raw, sizeof(raw));
@@ -281,6 +288,15 @@ static u64 room(struct ballonet *bal)
 	return ballonet_floor_room(max(available, 0L), READ_ONCE(bal->floor));
 }
 
+static bool add(struct ballonet *bal, struct ballonet_rq *rq, struct page *page)
+{
+	bool room = ballonet_rq_add(bal, rq, page);
+
+	if (!room)
+		ballonet_block_give(bal, page);
+	return room;
+}
+
 /*
  * Take blocks into a request, at most @need frames: the largest first, single
  * frames when there is no larger one or it would be too large.
@@ -298,6 +314,13 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 
 		if (!fits)
 			break;
+		page = order ? ballonet_standby_take(bal) : NULL;
+		if (page) {
+			if (!add(bal, rq, page))
+				break;
+			need -= 1ULL << order;
+			continue;
+		}
 		if (allowed >> order == 0) {
 			allowed = min_t(u64, room(bal), LOOK_FRAMES);
 			if (!allowed)
@@ -312,10 +335,8 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 		}
 		if (!page)
 			return BALLONET_NOMEM;
-		if (!ballonet_rq_add(bal, rq, page)) {
-			ballonet_block_give(bal, page);
+		if (!add(bal, rq, page))
 			break;
-		}
 		allowed -= 1ULL << order;
 		need -= 1ULL << order;
 		cond_resched();
@@ -534,6 +555,7 @@ static unsigned int engine_pass(struct ballonet *bal)
 		return 0;
 	if (!bal->stopping)
 		host_target_read(bal);
+	ballonet_standby_tell(bal);
 	state = move(bal, leaving);
 	actual_report(bal);
 

@@ -27,7 +27,8 @@
  *
  * Locks: ballonet_queue.lock and ballonet.lock are spinlocks, taken in
  * interrupts too, and ballonet_hint.lock is one that is not; never nested. None
- * is held over an allocation or a wait. Nor are ballonet_watch.lock and
+ * is held over an allocation or a wait. ballonet_standby.lock is a spinlock that
+ * nests with none and is not taken in interrupts. Nor are ballonet_watch.lock and
  * ballonet_events.lock, which nest in this order, inside of the lock of a PSI
  * trigger's wait queue.
  */
@@ -56,6 +57,11 @@
 
 /* Frames in a page of this kernel: only sizes that are a frame are known. */
 static_assert(PAGE_SHIFT == BALLONET_FRAME_SHIFT);
+
+/* An exchange of 64 bits that holds against the host too. */
+#if defined(CONFIG_64BIT) && defined(sync_cmpxchg)
+#define BALLONET_STANDBY_POSSIBLE
+#endif
 
 /* Requests in flight on each queue, and what the driver puts in one. */
 #define BALLONET_RQS		4
@@ -125,6 +131,7 @@ struct ballonet_waiter {
  * @len:	bytes the host wrote, once answered
  * @sent_ns:	ktime_get_ns() when it went; 0 until then
  * @id:		of this request, on its queue
+ * @type:	that of the queue, or BALLONET_REQ_STANDBY
  * @status:	the host's word for how it went; 0 in the standard's format
  * @freed:	bytes that the host says it freed
  * @out:	what the host reads, BALLONET_RQ_BYTES
@@ -143,6 +150,7 @@ struct ballonet_rq {
 	unsigned int len;
 	u64 sent_ns;
 	u64 id;
+	u16 type;
 	u32 status;
 	u64 freed;
 	void *out;
@@ -254,7 +262,7 @@ struct ballonet_span {
 /**
  * struct ballonet_node - a NUMA node
  * @held:	huge blocks of it with the host. Engine
- * @credit:	frames until it is its turn to be taken from. Engine
+ * @credit:	frames until it is its turn to be taken from. ballonet.lock
  */
 struct ballonet_node {
 	struct list_head held;
@@ -318,6 +326,46 @@ struct ballonet_hint {
 };
 
 /**
+ * struct ballonet_standby - blocks that the host takes by itself
+ * @look:	has the pool grow and shrink
+ * @rest:	starts @look while all is at rest; deferrable
+ * @free_last:	free frames at the end of the last look. @look
+ * @looks:	without a change. @look
+ * @untold:	the host has to be told of @table. Engine
+ * @told:	it was, and takes it. Written whole
+ * @on:		the device is up. Written whole
+ * @limit:	frames at most. Written whole
+ * @pause_until: jiffies; no growing before. Written whole
+ * @shrinker:	asked by page reclaim
+ * @lock:	protects the members below and, on this side, the entries. Not
+ *		taken in interrupts
+ * @table:	shared with the host; NULL if the device does not want it.
+ *		Changed while nothing else is going on
+ * @page:	the block of each entry, or NULL
+ * @nr_slots:	entries; 0 without a table
+ * @next:	entry where to look
+ * @nr:		blocks. Written whole
+ */
+struct ballonet_standby {
+	struct delayed_work look;
+	struct delayed_work rest;
+	unsigned long free_last;
+	unsigned int looks;
+	bool untold;
+	bool told;
+	bool on;
+	u64 limit;
+	unsigned long pause_until;
+	struct ballonet_shrinker shrinker;
+	spinlock_t lock;
+	__le64 *table;
+	struct page **page;
+	unsigned int nr_slots;
+	unsigned int next;
+	unsigned int nr;
+};
+
+/**
  * struct ballonet - one balloon device
  * @vdev:	the device
  * @wq:		runs all work; freezable, with a rescuer
@@ -333,6 +381,7 @@ struct ballonet_hint {
  * @eventq:	NULL if not negotiated
  * @events:	sends on @eventq
  * @watch:	posts events
+ * @standby:	blocks that the host takes by itself
  * @psi:	alarms @watch; NULL if no trigger was handed over
  * @ranges:	BALLONET_F_RANGES was negotiated
  * @deflate_on_oom: the host lets us deflate below its target
@@ -412,6 +461,7 @@ struct ballonet {
 	struct virtqueue *eventq;
 	struct ballonet_events events;
 	struct ballonet_watch watch;
+	struct ballonet_standby standby;
 	struct ballonet_psi *psi;
 
 	bool ranges;
@@ -536,6 +586,7 @@ bool ballonet_rq_add(struct ballonet *bal, struct ballonet_rq *rq,
 		     struct page *page);
 void ballonet_rq_add_single(struct ballonet *bal, struct ballonet_rq *rq,
 			    struct page *page);
+void ballonet_rq_set_table(struct ballonet_rq *rq, u64 start, u64 nr);
 int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq);
 struct ballonet_rq *ballonet_rq_answered(struct ballonet_queue *q);
 int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
@@ -588,6 +639,24 @@ void ballonet_hint_quiet(struct ballonet *bal);
 void ballonet_hint_stop(struct ballonet *bal);
 u64 ballonet_hint_release(struct ballonet *bal, u64 frames);
 u64 ballonet_hint_held(struct ballonet *bal);
+
+/* standby.c */
+void ballonet_standby_init(struct ballonet *bal);
+void ballonet_standby_up(struct ballonet *bal);
+void ballonet_standby_start(struct ballonet *bal);
+void ballonet_standby_stop(struct ballonet *bal);
+void ballonet_standby_down(struct ballonet *bal);
+int ballonet_standby_listen(struct ballonet *bal);
+void ballonet_standby_unlisten(struct ballonet *bal);
+void ballonet_standby_kick(struct ballonet *bal);
+void ballonet_standby_tell(struct ballonet *bal);
+void ballonet_standby_answered(struct ballonet *bal, int rc);
+struct page *ballonet_standby_take(struct ballonet *bal);
+u64 ballonet_standby_release(struct ballonet *bal, u64 frames);
+bool ballonet_standby_leave(struct ballonet *bal, unsigned long start,
+			    unsigned long end);
+u64 ballonet_standby_frames(struct ballonet *bal);
+u64 ballonet_standby_taken(struct ballonet *bal);
 
 /* report.c */
 void ballonet_report_callback(struct virtqueue *vq);

@@ -141,6 +141,7 @@ int ballonet_device_up(struct ballonet *bal)
 	rc = vqs_find(bal);
 	if (rc)
 		return rc;
+	ballonet_standby_up(bal);
 	if (bal->statsq) {
 		rc = ballonet_stats_prime(bal);
 		if (rc)
@@ -157,9 +158,11 @@ int ballonet_device_up(struct ballonet *bal)
 	ballonet_engine_start(bal);
 	ballonet_hint_start(bal);
 	ballonet_report_start(bal);
+	ballonet_standby_start(bal);
 	return 0;
 
 err_vqs:
+	ballonet_standby_down(bal);
 	bal->inflateq.vq = NULL;
 	bal->deflateq.vq = NULL;
 	bal->vdev->config->del_vqs(bal->vdev);
@@ -190,10 +193,12 @@ static void device_quiet(struct ballonet *bal)
  */
 void ballonet_device_down(struct ballonet *bal)
 {
+	ballonet_standby_stop(bal);
 	ballonet_engine_drain(bal);
 	device_quiet(bal);
 	/* Of User-Mode Linux only this stops the host's rings. */
 	bal->vdev->config->del_vqs(bal->vdev);
+	ballonet_standby_down(bal);
 	ballonet_report_stop(bal);
 	ballonet_hint_stop(bal);
 	ballonet_queue_empty(&bal->inflateq);
@@ -212,6 +217,7 @@ static int reboot_notify(struct notifier_block *nb, unsigned long unused,
 	struct ballonet *bal = container_of(nb, struct ballonet, reboot_nb);
 
 	ballonet_reset_stop(bal);
+	ballonet_standby_stop(bal);
 	ballonet_engine_stop(bal);
 	device_quiet(bal);
 	ballonet_report_stop(bal);
@@ -245,6 +251,7 @@ static struct ballonet *ballonet_alloc(struct virtio_device *vdev)
 	ballonet_stats_init(bal);
 	ballonet_hint_init(bal);
 	ballonet_watch_init(bal);
+	ballonet_standby_init(bal);
 	bal->stats = kcalloc(BALLONET_MAX_STATS, sizeof(*bal->stats),
 			     GFP_KERNEL);
 	/* With a rescuer, since it runs when memory is short. */
@@ -279,6 +286,7 @@ static const struct {
 	{ ballonet_pressure_start, ballonet_pressure_stop },
 	{ ballonet_memory_start, ballonet_memory_stop },
 	{ ballonet_sleep_start, ballonet_sleep_stop },
+	{ ballonet_standby_listen, ballonet_standby_unlisten },
 	{ reboot_start, reboot_stop },
 };
 
@@ -382,6 +390,9 @@ void ballonet_features_drop(struct virtio_device *vdev)
 	__virtio_clear_bit(vdev, VIRTIO_F_ACCESS_PLATFORM);
 	/* Two descriptors at most; no allocation when memory is short. */
 	__virtio_clear_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC);
+#ifndef BALLONET_STANDBY_POSSIBLE
+	__virtio_clear_bit(vdev, BALLONET_F_STANDBY);
+#endif
 	if (!IS_ENABLED(CONFIG_PAGE_REPORTING))
 		__virtio_clear_bit(vdev, VIRTIO_BALLOON_F_REPORTING);
 	if (!want_init_on_free() && !page_poisoning_enabled_static())
@@ -405,6 +416,7 @@ static const unsigned int features[] = {
 	VIRTIO_BALLOON_F_REPORTING,
 	BALLONET_F_RANGES,
 	BALLONET_F_EVENTS,
+	BALLONET_F_STANDBY,
 };
 
 static const struct virtio_device_id ids[] = {

@@ -130,6 +130,10 @@ static int memory_leave(struct ballonet *bal, unsigned long start,
 	bool gone;
 
 	going_set(bal, start, end);
+	if (!ballonet_standby_leave(bal, start, end)) {
+		going_set(bal, 0, 0);
+		return -EBUSY;
+	}
 	/* A balloon that is stopped gives everything back anyway. */
 	gone = wait_event_timeout(bal->answer_wq,
 				  READ_ONCE(bal->gone) ||

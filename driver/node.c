@@ -78,16 +78,19 @@ static long node_free(int nid)
 	return frames;
 }
 
-/* Whose turn it is. Engine. */
+/* Whose turn it is. */
 static int node_next(struct ballonet *bal)
 {
 	int preferred = READ_ONCE(bal->preferred);
 	int nid, best = NUMA_NO_NODE;
+	unsigned long flags;
 	long total = 0;
 
 	/* It may have lost its memory since it was named. */
 	if (ballonet_node_exists(preferred))
 		return preferred;
+	/* The engine is not alone: the standby pool takes, too. */
+	spin_lock_irqsave(&bal->lock, flags);
 	for_each_node_state(nid, N_MEMORY) {
 		long free = node_free(nid);
 
@@ -99,6 +102,7 @@ static int node_next(struct ballonet *bal)
 	}
 	if (best != NUMA_NO_NODE)
 		bal->nodes[best].credit -= total;
+	spin_unlock_irqrestore(&bal->lock, flags);
 	return best;
 }
 
@@ -108,7 +112,7 @@ static int node_next(struct ballonet *bal)
  * @gfp:	how
  * @order:	how much
  *
- * Context: the engine's.
+ * Context: may sleep.
  * Return: the first page, or NULL if no node has as much.
  */
 struct page *ballonet_node_alloc(struct ballonet *bal, gfp_t gfp,

@@ -149,6 +149,12 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	long left;
 
 	ballonet_watch_alarm(bal);
+	/* At once, and without the host. */
+	now = ballonet_standby_release(bal, U64_MAX);
+	if (now) {
+		*freed += now;
+		return NOTIFY_OK;
+	}
 	relieve(bal, true);
 	/* Also for what page reclaim made us give, if that was the last. */
 	left = READ_ONCE(bal->relieved) + msecs_to_jiffies(RELIEF_MS) - jiffies;

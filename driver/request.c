@@ -182,6 +182,7 @@ struct ballonet_rq *ballonet_rq_get(struct ballonet_queue *q)
 	if (rq) {
 		rq->frames = 0;
 		rq->ranges = 0;
+		rq->type = q->type;
 	}
 	return rq;
 }
@@ -299,6 +300,24 @@ void ballonet_rq_add_single(struct ballonet *bal, struct ballonet_rq *rq,
 }
 
 /**
+ * ballonet_rq_set_table() - make a request one that tells the standby table
+ * @rq:		an empty request of inflateq
+ * @start:	first frame of the table
+ * @nr:		how many
+ *
+ * Nothing changes owner: the request has no frames.
+ */
+void ballonet_rq_set_table(struct ballonet_rq *rq, u64 start, u64 nr)
+{
+	struct ballonet_request *req = rq->out;
+
+	rq->type = BALLONET_REQ_STANDBY;
+	rq->ranges = 1;
+	req->ranges[0].start = cpu_to_le64(start);
+	req->ranges[0].nr = cpu_to_le64(nr);
+}
+
+/**
  * ballonet_rq_send() - make the host see a request
  * @q:		its queue
  * @rq:		with at least one block
@@ -317,7 +336,7 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 
 	rq->id = atomic64_inc_return(&q->last_id);
 	if (q->bal->ranges) {
-		req->type = cpu_to_le16(q->type);
+		req->type = cpu_to_le16(rq->type);
 		req->reserved = 0;
 		req->nr_ranges = cpu_to_le32(rq->ranges);
 		req->id = cpu_to_le64(rq->id);

@@ -32,6 +32,7 @@ static int sleep_notify(struct notifier_block *nb, unsigned long event,
 	case PM_HIBERNATION_PREPARE:
 	case PM_RESTORE_PREPARE:
 		WRITE_ONCE(bal->asleep, true);
+		ballonet_standby_release(bal, U64_MAX);
 		ballonet_engine_kick(bal);
 		/* Without a host's help it is only more work. */
 		wait_event_timeout(bal->answer_wq, empty(bal),

@@ -143,13 +143,20 @@ static unsigned int vendor_fill(struct ballonet *bal, unsigned int n)
 	n = stat_add(bal->stats, n, BALLONET_S_FLOOR,
 		     READ_ONCE(bal->floor) << PAGE_SHIFT);
 	n = stat_add(bal->stats, n, BALLONET_S_REFUSAL_MS, refusal_ms(bal));
-	return stat_add(bal->stats, n, BALLONET_S_RELIEFS, reliefs);
+	n = stat_add(bal->stats, n, BALLONET_S_RELIEFS, reliefs);
+	if (!bal->standby.table)
+		return n;
+	n = stat_add(bal->stats, n, BALLONET_S_STANDBY,
+		     ballonet_standby_frames(bal) << PAGE_SHIFT);
+	return stat_add(bal->stats, n, BALLONET_S_STANDBY_TAKEN,
+			ballonet_standby_taken(bal) << PAGE_SHIFT);
 }
 
 /* Returns the number of entries. */
 static unsigned int stats_fill(struct ballonet *bal)
 {
-	long available = si_mem_available();
+	/* What is on standby comes back without anybody's help. */
+	long available = si_mem_available() + ballonet_standby_frames(bal);
 	unsigned int n = 0;
 	struct sysinfo si;
 

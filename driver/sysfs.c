@@ -70,6 +70,43 @@ static ssize_t hinted_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(hinted);
 
+static ssize_t standby_show(struct device *dev, struct device_attribute *attr,
+			    char *buf)
+{
+	return emit_frames(buf, ballonet_standby_frames(to_ballonet(dev)));
+}
+static DEVICE_ATTR_RO(standby);
+
+static ssize_t standby_taken_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	return emit_frames(buf, ballonet_standby_taken(to_ballonet(dev)));
+}
+static DEVICE_ATTR_RO(standby_taken);
+
+static ssize_t standby_limit_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	return emit_frames(buf, READ_ONCE(to_ballonet(dev)->standby.limit));
+}
+
+static ssize_t standby_limit_store(struct device *dev,
+				   struct device_attribute *attr,
+				   const char *buf, size_t count)
+{
+	struct ballonet *bal = to_ballonet(dev);
+	u64 frames;
+	int rc;
+
+	rc = ballonet_size_parse(buf, U32_MAX, &frames);
+	if (rc)
+		return rc;
+	WRITE_ONCE(bal->standby.limit, frames);
+	ballonet_standby_kick(bal);
+	return count;
+}
+static DEVICE_ATTR_RW(standby_limit);
+
 static ssize_t floor_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
@@ -172,6 +209,9 @@ static struct attribute *attrs[] = {
 	&dev_attr_actual.attr,
 	&dev_attr_floor.attr,
 	&dev_attr_hinted.attr,
+	&dev_attr_standby.attr,
+	&dev_attr_standby_taken.attr,
+	&dev_attr_standby_limit.attr,
 	&dev_attr_node.attr,
 	&dev_attr_state.attr,
 	&dev_attr_psi.attr,

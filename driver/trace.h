@@ -19,7 +19,8 @@
 #define ballonet_show_type(type)			\
 	__print_symbolic(type,				\
 			 { BALLONET_REQ_INFLATE, "inflate" },	\
-			 { BALLONET_REQ_DEFLATE, "deflate" })
+			 { BALLONET_REQ_DEFLATE, "deflate" },	\
+			 { BALLONET_REQ_STANDBY, "standby" })
 
 #define ballonet_show_event(type)			\
 	__print_symbolic(type,				\
@@ -59,7 +60,7 @@ TRACE_EVENT(ballonet_request,
 	),
 	TP_fast_assign(
 		__entry->dev = q->bal->vdev->index;
-		__entry->type = q->type;
+		__entry->type = rq->type;
 		__entry->moved = rq->single;
 		__entry->id = rq->id;
 		__entry->frames = rq->frames;
@@ -91,7 +92,7 @@ TRACE_EVENT(ballonet_answer,
 	),
 	TP_fast_assign(
 		__entry->dev = q->bal->vdev->index;
-		__entry->type = q->type;
+		__entry->type = rq->type;
 		__entry->id = rq->id;
 		__entry->frames = rq->frames;
 		__entry->len = rq->len;

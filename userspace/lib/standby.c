@@ -13,7 +13,7 @@
 /* Entries between two looks at the clock, or at who else wants something. */
 #define SCAN_SLOTS	16384
 
-_Static_assert(BALLONET_STANDBY_STATE == BALLONET_STANDBY_FRAMES - 1,
+_Static_assert(BALLONET_STANDBY_FRAMES - BALLONET_STANDBY_STATE == 1,
 	       "a block's number leaves room for the state");
 
 /**
@@ -125,7 +125,7 @@ void standby_claim(const struct standby *s, struct standby_scan *scan,
 	batch->nr = 0;
 	batch->list = (struct frame_list){ batch->range, 0, STANDBY_BATCH };
 	for (; scan->at < scan->end && batch->nr < most &&
-	       looked < SCAN_SLOTS; scan->at++, looked++)
+	     looked < SCAN_SLOTS; scan->at++, looked++)
 		claim(s, scan, batch);
 	frames_merge(&batch->list);
 }
