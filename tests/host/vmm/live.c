@@ -54,7 +54,7 @@ static uint64_t available(void)
 
 static void send_stats(void)
 {
-	uint64_t numbers[][2] = {
+	struct stat_value numbers[] = {
 		{ VIRTIO_BALLOON_S_MEMTOT, ram_size },
 		{ VIRTIO_BALLOON_S_MEMFREE, less(available(), guest.caches) },
 		{ VIRTIO_BALLOON_S_AVAIL, available() },
@@ -69,7 +69,7 @@ static void send_stats(void)
 	size_t i, nr = sizeof(numbers) / sizeof(numbers[0]);
 
 	for (i = 0; guest.lies && i < nr; i++)
-		numbers[i][1] = guest.lies;
+		numbers[i].value = guest.lies;
 	offer_stats(numbers, nr);
 }
 

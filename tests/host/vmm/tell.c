@@ -30,8 +30,7 @@ static void cmd_stats(char **arg)
 	do_kick(queue_of(STATS));
 }
 
-/* Pairs of a tag and a value. */
-void offer_stats(const uint64_t (*numbers)[2], size_t nr)
+void offer_stats(const struct stat_value *numbers, size_t nr)
 {
 	uint8_t *p = at(BUF_GPA + 0x110000);
 	struct desc d = { BUF_GPA + 0x110000, nr * 10, 0, 0 };
@@ -39,9 +38,9 @@ void offer_stats(const uint64_t (*numbers)[2], size_t nr)
 	size_t i;
 
 	for (i = 0; i < nr; i++, p += 10) {
-		tag = numbers[i][0];
+		tag = numbers[i].tag;
 		memcpy(p, &tag, 2);
-		memcpy(p + 2, &numbers[i][1], 8);
+		memcpy(p + 2, &numbers[i].value, 8);
 	}
 	offer(queue_of(STATS), &d, 1);
 	do_kick(queue_of(STATS));

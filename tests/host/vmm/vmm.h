@@ -36,6 +36,11 @@ struct desc {
 	uint16_t flags, next;
 };
 
+/* One of a driver's statistics. */
+struct stat_value {
+	uint64_t tag, value;
+};
+
 /* A word of the language; arg[0] is the name. */
 struct command {
 	const char *name;
@@ -97,7 +102,7 @@ void arrays(int q, uint64_t frame, uint64_t left, bool nowait);
 
 /* tell.c */
 extern const struct command tell_commands[];
-void offer_stats(const uint64_t (*numbers)[2], size_t nr);
+void offer_stats(const struct stat_value *numbers, size_t nr);
 bool stats_wanted(void);
 
 /* live.c */
