@@ -718,7 +718,7 @@ test_a_guest_that_needs_memory_has_what_was_hinted() {
 	available=$(meminfo vm MemAvailable)
 	load
 	hinting 5
-	check guest vm memload touch $((available / MIB - 16))
+	check guest vm memload touch $(((available - SLACK) / MIB - 12))
 	check guest vm memload check
 	# After a while, in which it is left alone.
 	hinting 6
