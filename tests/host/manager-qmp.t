@@ -246,4 +246,36 @@ test_a_VM_without_a_balloon_is_seen_as_one() {
 	check ctl remove p
 }
 
+why() {
+	ctl --json why "$1" | jq -r ".now.$2"
+}
+
+# alone BALLOON_MIB [LINE...] - a host without memory has one VM, s, whose
+# driver sends no statistics
+alone() {
+	manager_end TERM
+	monitors_end
+	rm -rf "$RUN"
+	monitors_start 1 "$1"
+	conf '[host]' 'manage = dry-run' 'period = 0.25' 'reserve = 64M' \
+		'budget = 16M' '[vm s]' "qmp = $MON/1.qmp" "${@:2}"
+	manager_start
+	within 30 eval '[ "$(why s current)" != null ]'
+}
+
+test_nothing_is_taken_from_who_was_never_heard() {
+	alone 64
+	within 30 eval '[ "$(why s reason)" = adopted ]'
+	check grep -qE '^(red|black)$' <<<"$(ctl --json host | jq -r .level)"
+	eq "$(why s to)" $(((1024 - 64) * MIB)) "what it keeps"
+}
+
+test_who_may_still_be_heard_is_not_paged_out() {
+	local since=$SECONDS
+
+	alone 0 'min = 64K'
+	within 60 eval '[ "$(why s page_out)" -gt 0 ]' || return
+	at_least $((SECONDS - since)) 9 "seconds before it may be paged out"
+}
+
 run_tests

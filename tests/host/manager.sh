@@ -116,12 +116,13 @@ vmm_idle() {
 # Where what says that it is QEMU listens: 1.qmp and so on.
 MON=$WORK/mon
 
-# monitors_start NUMBER - as many QEMUs of 1 GiB
+# monitors_start NUMBER [BALLOON_MIB] - as many QEMUs of 1 GiB, as monitors.c
 monitors_start() {
 	mkdir -p "$MON"
 	rm -f "$MON"/*.qmp
 	: >"$WORK/monitors"
-	"$TOP/build/tests/monitors" "$MON" "$1" 1024 >"$WORK/monitors" &
+	"$TOP/build/tests/monitors" "$MON" "$1" 1024 "${@:2}" \
+		>"$WORK/monitors" &
 	monitors_pid=$!
 	disown
 	background $monitors_pid

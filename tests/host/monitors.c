@@ -4,7 +4,9 @@
  * follows at once, for tests of the manager. What QEMU 7.2 and 11 were seen to
  * send is sent here.
  *
- *	monitors DIR NUMBER MEMORY_MIB
+ *	monitors DIR NUMBER MEMORY_MIB [BALLOON_MIB]
+ *
+ * With BALLOON_MIB its guests have this balloon, and send no statistics.
  *
  * Listens on DIR/1.qmp and so on; prints "ready". On SIGUSR1 prints how many
  * commands it has answered since the last time.
@@ -37,6 +39,7 @@ struct monitor {
 	unsigned long long memory;
 	unsigned long long keep;
 	int interval;
+	int silent;
 };
 
 static volatile sig_atomic_t asked;
@@ -63,7 +66,7 @@ static void stats(const struct monitor *m, char *text, size_t size)
 		 "\"stat-async-reclaims\": 0, "
 		 "\"stat-direct-reclaims\": 0}, \"last-update\": %lld}",
 		 avail, avail / 2, m->memory, avail / 2,
-		 (long long)time(NULL));
+		 m->silent ? 0LL : (long long)time(NULL));
 }
 
 static int has(const char *line, const char *text)
@@ -220,7 +223,7 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = on_usr1 };
 
 	if (n < 1 || n > NUMBER_MAX) {
-		fprintf(stderr, "usage: monitors DIR NUMBER MEMORY_MIB\n");
+		fprintf(stderr, "usage: monitors DIR NUMBER MEMORY_MIB [BALLOON_MIB]\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_NOFILE, &limit);
@@ -230,6 +233,9 @@ int main(int argc, char **argv)
 		monitors[i].fd = -1;
 		monitors[i].memory = strtoull(argv[3], NULL, 10) << 20;
 		monitors[i].keep = monitors[i].memory;
+		monitors[i].silent = argc > 4;
+		if (argc > 4)
+			monitors[i].keep -= strtoull(argv[4], NULL, 10) << 20;
 	}
 	puts("ready");
 	fflush(stdout);

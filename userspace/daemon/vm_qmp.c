@@ -29,6 +29,12 @@
 /* So much of its memory no queue or ring of a VMM needs to have locked. */
 #define FIXED_PART	4
 
+/*
+ * A driver that sends statistics does so twice within this time, which is what
+ * it takes to see that they are new.
+ */
+#define HEAR_MS		10000
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /**
@@ -38,6 +44,7 @@
  * @vmm:	its process
  * @pid:	of the process that was seen last, 0 if none was
  * @resets:	of the guest, as far as they were seen
+ * @up_ms:	since when this guest could be heard
  * @why:	why the monitor does not answer
  */
 struct vm_qmp {
@@ -46,6 +53,7 @@ struct vm_qmp {
 	struct vmm vmm;
 	pid_t pid;
 	uint64_t resets;
+	uint64_t up_ms;
 	char why[FAULT_MAX];
 };
 
@@ -88,9 +96,11 @@ static void on_changed(void *userdata)
 	struct vm_qmp *q = userdata;
 	const struct qmp_vm *now = qmp_link_vm(q->link);
 
-	if (now->resets != q->resets)
-		vm_events_forget(&q->vm);
+	if (now->resets == q->resets)
+		return;
 	q->resets = now->resets;
+	q->up_ms = uv_now(q->vm.settings->loop);
+	vm_events_forget(&q->vm);
 }
 
 static void on_up(struct vm_qmp *q)
@@ -99,6 +109,7 @@ static void on_up(struct vm_qmp *q)
 	pid_t pid = qmp_link_pid(q->link);
 
 	q->vm.trouble = NULL;
+	q->up_ms = uv_now(q->vm.settings->loop);
 	log_info("%s: monitor answers: process %d, QEMU %u.%u.%u", q->vm.name,
 		 (int)pid, version[0], version[1], version[2]);
 	vmm_set(&q->vmm, pid);
@@ -134,6 +145,7 @@ static void on_other(void *userdata)
 {
 	struct vm_qmp *q = userdata;
 
+	q->up_ms = uv_now(q->vm.settings->loop);
 	vm_wish_forget(&q->vm);
 	vm_events_forget(&q->vm);
 }
@@ -161,6 +173,13 @@ static bool was_heard(const struct qmp_vm *now)
 {
 	return now->stats_ms ||
 		(now->actual != PROCFILE_UNKNOWN && now->actual);
+}
+
+/* Its driver has told what is in use, or had the time to and does not. */
+static bool had_its_say(const struct vm_qmp *q)
+{
+	return qmp_link_vm(q->link)->stats_ms ||
+		uv_now(q->vm.settings->loop) - q->up_ms >= HEAR_MS;
 }
 
 static enum interface_state state_of(const struct vm_qmp *q,
@@ -415,13 +434,13 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 	vmm_look(&q->vmm, uv_now(vm->settings->loop));
 	if (now->present && was_heard(now) && !is_fixed(q))
 		guest->flags |= PLAN_BALLOON;
-	if (now->stats_ms) {
-		guest->flags |= PLAN_STATS;
+	/* Without them: not heard yet, so that nothing is taken. */
+	guest->flags |= PLAN_STATS;
+	if (now->stats_ms)
 		stats_take(now, &guest->stats);
-	}
 	if (now->migrating || !now->running)
 		guest->flags |= PLAN_FROZEN;
-	if (!q->vmm.fixed)
+	if (!q->vmm.fixed && had_its_say(q))
 		guest->flags |= PLAN_PAGEABLE;
 	guest->memory = now->memory;
 	guest->target = at_most(target_of(q), now->memory);
