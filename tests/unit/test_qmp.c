@@ -540,8 +540,9 @@ static void in_between_one_command_is_enough(void **state)
 	assert_int_equal(f->changes, 3);
 	/* Who hears no events asks for what they tell. */
 	f->balloon.events = false;
-	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 3);
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 4);
 	answer(f, "query-status", "{\"running\": false}");
+	answer(f, "query-migrate", "{}");
 	answer(f, "query-balloon", "{\"actual\": 536866816}");
 	answer(f, "qom-get", "{}");
 	assert_false(f->balloon.vm.running);
@@ -794,6 +795,29 @@ static void migration_is_seen(void **state)
 	}
 }
 
+static void migration_is_seen_without_events(void **state)
+{
+	static const char *const sent[] = { "none", "active", "active", "none" };
+	struct fixture *f = *state;
+	char migrate[64];
+	size_t i;
+
+	find(f);
+	f->balloon.events = false;
+	for (i = 0; i < ARRAY_SIZE(sent); i++) {
+		snprintf(migrate, sizeof(migrate), "{\"status\": \"%s\"}",
+			 sent[i]);
+		qmp_balloon_refresh(&f->balloon, f->now_ms);
+		answer(f, "query-status",
+		       "{\"status\": \"running\", \"running\": true}");
+		answer(f, "query-migrate", migrate);
+		answer(f, "query-balloon", FULL);
+		answer(f, "qom-get", "{}");
+		assert_int_equal(f->balloon.vm.migrating,
+				 !strcmp(sent[i], "active"));
+	}
+}
+
 static void a_lost_connection_leaves_no_refresh_behind(void **state)
 {
 	struct fixture *f = *state;
@@ -885,6 +909,7 @@ int main(void)
 		with_client(after_a_reset_the_period_is_set_again),
 		with_client(somebody_elses_shorter_period_stays),
 		with_client(migration_is_seen),
+		with_client(migration_is_seen_without_events),
 		with_client(a_lost_connection_leaves_no_refresh_behind),
 		with_client(nonsense_as_an_answer_is_survived),
 	};

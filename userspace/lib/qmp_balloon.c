@@ -100,6 +100,7 @@ void qmp_balloon_forget(struct qmp_balloon *balloon)
 	balloon->full_ms = 0;
 	balloon->set_up = false;
 	balloon->base = balloon->dimms = 0;
+	balloon->incoming = balloon->outgoing = false;
 	stats_forget(balloon);
 }
 
@@ -203,6 +204,11 @@ static void on_devices(const struct qmp_answer *answer, void *userdata)
 	answer_done(balloon, answer);
 }
 
+static void migrating_update(struct qmp_balloon *balloon)
+{
+	balloon->vm.migrating = balloon->incoming || balloon->outgoing;
+}
+
 static void on_status(const struct qmp_answer *answer, void *userdata)
 {
 	struct qmp_balloon *balloon = answered(userdata);
@@ -214,15 +220,16 @@ static void on_status(const struct qmp_answer *answer, void *userdata)
 		status = json_string_value(
 			json_object_get(answer->value, "status"));
 		balloon->vm.down = status && !strcmp(status, "shutdown");
-		balloon->vm.migrating = status &&
+		balloon->incoming = status &&
 			(!strcmp(status, "inmigrate") ||
 			 !strcmp(status, "postmigrate") ||
 			 !strcmp(status, "finish-migrate"));
+		migrating_update(balloon);
 	}
 	answer_done(balloon, answer);
 }
 
-/* Comes after query-status, which knows of the other side's states only. */
+/* What query-status does not tell: it sends, and its guest runs. */
 static void on_migrate(const struct qmp_answer *answer, void *userdata)
 {
 	static const char *const over[] = {
@@ -236,8 +243,9 @@ static void on_migrate(const struct qmp_answer *answer, void *userdata)
 	for (i = 0; status && i < ARRAY_SIZE(over); i++)
 		if (!strcmp(status, over[i]))
 			status = NULL;
-	if (status)
-		balloon->vm.migrating = true;
+	if (!answer->rc)
+		balloon->outgoing = status;
+	migrating_update(balloon);
 	answer_done(balloon, answer);
 }
 
@@ -441,6 +449,7 @@ static void ask_all(struct qmp_balloon *balloon)
 static void ask_state(struct qmp_balloon *balloon)
 {
 	ask(balloon, "query-status", NULL, on_status);
+	ask(balloon, "query-migrate", NULL, on_migrate);
 	ask(balloon, "query-balloon", NULL, on_balloon);
 }
 
@@ -451,8 +460,8 @@ static void ask_state(struct qmp_balloon *balloon)
  * @now_ms:	a clock that only goes forward, not 0
  *
  * The answers are as old as this call: statistics become new at most once in
- * period_s. Of the VM's memory, of migration and of a balloon that was plugged
- * in it may hear QMP_BALLOON_FULL_MS late.
+ * period_s. Of the VM's memory, of a balloon that was plugged in and, with
+ * events, of migration it may hear QMP_BALLOON_FULL_MS late.
  *
  * Return: how many commands were sent, which may be none, -EBUSY while the last
  * refresh is under way, -ENOTCONN.

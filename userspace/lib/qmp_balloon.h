@@ -112,6 +112,8 @@ struct qmp_vm {
  * @full_ms:	when everything was asked for; 0 to do so now
  * @asked:	commands of the refresh that wait for their answers
  * @set_up:	this device's properties were read, and its period set
+ * @incoming:	its memory is being received, or was all sent
+ * @outgoing:	its memory is being sent
  * @base:	RAM that the VM began with
  * @dimms:	RAM that was plugged in
  * @last_update: QEMU's time of the statistics, to see them change
@@ -129,6 +131,8 @@ struct qmp_balloon {
 	uint64_t full_ms;
 	unsigned int asked;
 	bool set_up;
+	bool incoming;
+	bool outgoing;
 	uint64_t base;
 	uint64_t dimms;
 	uint64_t last_update;
