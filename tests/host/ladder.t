@@ -42,6 +42,23 @@ test_nothing_is_done_in_a_dry_run() {
 		.on == false and .asked == 0'
 }
 
+# reason RUNG - why it is not used
+reason() {
+	ctl --json ladder | jq -r ".rungs[] | select(.rung == \"$1\").reason"
+}
+
+is_off() {
+	[[ $(reason "$1") =~ ^("off: not in 'ladder'"|"this kernel has none")$ ]]
+}
+
+# What was on before is switched off by the rung's own steps.
+test_rungs_are_looked_after_in_a_dry_run() {
+	manager_end TERM
+	conf '[host]' 'manage = dry-run' 'ladder = ksm'
+	manager_start
+	within 30 is_off ksm
+}
+
 # It is one by its name, and it is of a system user.
 test_another_manager_is_found_told_once_and_left_its_part() {
 	[ "$(id -u)" -lt 1000 ] ||
@@ -51,7 +68,7 @@ test_another_manager_is_found_told_once_and_left_its_part() {
 	"$WORK/ksmtuned" 600 &
 	background $!
 	disown
-	conf '[host]' 'manage = on' 'ladder = reclaim'
+	conf '[host]' 'manage = dry-run' 'ladder = reclaim'
 	manager_start
 	within 20 shows '[.rivals[].name] | index("ksmtuned")'
 	within 20 logged 'ksmtuned (process'

@@ -274,8 +274,8 @@ int governor_plan(struct governor *governor)
 	governor->nr = nr;
 	for (i = 0; i < nr; i++)
 		act(governor, i);
-	if (conf_of(governor)->manage == CONF_MANAGE_ON)
-		governor_climb(governor);
+	/* In a dry run no rung is allowed: that ends what was begun before. */
+	governor_climb(governor);
 	return 0;
 }
 
