@@ -223,6 +223,11 @@ static void memory_of_two_groups_is_taken_apart_when_there_is_room(void **state)
 	step_with_room(PLAN_RED, 0, vms, 2);
 	reason_has("ksm", "merges across groups");
 	assert_true(file_is(KSM "run", "0"));
+	assert_false(is_mixed());
+	/* It is looked again, and found the same. */
+	step_with_room(PLAN_RED, 0, vms, 2);
+	now_ms += 10000;
+	step_with_room(PLAN_RED, 0, vms, 2);
 	assert_true(is_mixed());
 	now_ms += 10000;
 	step_with_room(PLAN_RED, 1023 * sysconf(_SC_PAGESIZE), vms, 2);
@@ -232,6 +237,61 @@ static void memory_of_two_groups_is_taken_apart_when_there_is_room(void **state)
 	assert_false(is_mixed());
 	/* And not left at 2. */
 	assert_true(file_is(KSM "run", "0"));
+}
+
+static void process_ends(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%d/ksm_stat", (int)pid);
+	assert_int_equal(unlinkat(tree_fd, path, 0), 0);
+	snprintf(path, sizeof(path), "proc/%d", (int)pid);
+	assert_int_equal(unlinkat(tree_fd, path, AT_REMOVEDIR), 0);
+}
+
+static void the_end_of_a_vm_takes_nothing_apart(void **state)
+{
+	const struct ladder_vm vms[] = {
+		{ "a", 1, "g", 10, -1, .pageable = true },
+		{ "b", 2, "g", 11, -1, .pageable = true },
+	};
+
+	(void)state;
+	vm_merges(10);
+	vm_merges(11);
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	minute(PLAN_RED, vms, 2);
+	assert_true(file_is(KSM "run", "1"));
+	process_ends(11);
+	now_ms += 10000;
+	step(PLAN_RED, vms, 1);
+	assert_true(file_is(KSM "run", "1"));
+	assert_false(is_mixed());
+}
+
+static void a_vm_that_does_not_answer_takes_nothing_apart(void **state)
+{
+	const struct ladder_vm vms[] = {
+		{ "a", 1, "g", 10, -1, .pageable = true },
+		{ "b", 2, "g", 11, -1, .pageable = true },
+	};
+
+	(void)state;
+	vm_merges(10);
+	vm_merges(11);
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	minute(PLAN_RED, vms, 2);
+	assert_true(file_is(KSM "run", "1"));
+	now_ms += 10000;
+	step(PLAN_RED, vms, 1);
+	/* For it might be a stranger, now. */
+	assert_true(file_is(KSM "run", "0"));
+	reason_has("ksm", "process 11 (not a VM of ours)");
+	step(PLAN_RED, vms, 2);
+	now_ms += 10000;
+	step(PLAN_RED, vms, 2);
+	assert_true(file_is(KSM "run", "1"));
+	assert_false(is_mixed());
 }
 
 static void processes_of_no_group_keep_merging_off(void **state)
@@ -406,6 +466,8 @@ int main(void)
 		T(memory_of_one_group_is_merged_while_the_host_is_short),
 		T(merging_that_does_not_pay_is_left_alone),
 		T(memory_of_two_groups_is_taken_apart_when_there_is_room),
+		T(the_end_of_a_vm_takes_nothing_apart),
+		T(a_vm_that_does_not_answer_takes_nothing_apart),
 		T(processes_of_no_group_keep_merging_off),
 		T(what_a_rival_does_is_left_to_it),
 		T(zswap_needs_a_disk_behind_it),

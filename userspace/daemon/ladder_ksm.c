@@ -9,14 +9,17 @@
  *
  * The kernel merges across all that is marked, so every process with marked
  * memory has to be a VM of one and the same group. Where one comes that is not,
- * merging stops, and what was merged is taken apart as soon as there is room.
+ * merging stops, and what was merged is taken apart as soon as another look has
+ * found the same and there is room.
  */
 #include "ladder_parts.h"
 #include "log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STEP_MS		10000
 /* An advisor takes 200 s for a scan, and the first finds nothing. */
@@ -52,6 +55,15 @@ static const struct ladder_guest *guest_of(const struct ladder *ladder,
 	return NULL;
 }
 
+/* The look may be a minute old. */
+static bool is_gone(const struct ladder *ladder, pid_t pid)
+{
+	char path[16];
+
+	snprintf(path, sizeof(path), "%d", (int)pid);
+	return faccessat(ladder->proc_fd, path, F_OK, 0) && errno == ENOENT;
+}
+
 /* Does all that is marked belong to those who trust each other? */
 static bool is_trusted(struct ladder *ladder)
 {
@@ -66,6 +78,8 @@ static bool is_trusted(struct ladder *ladder)
 	}
 	for (i = 0; i < look->nr_merging; i++) {
 		guest = guest_of(ladder, look->merging[i].pid);
+		if (!guest && is_gone(ladder, look->merging[i].pid))
+			continue;
 		if (!guest || !guest->group[0]) {
 			because(ladder, "off: process %d (%s) has memory to merge and is in no share_group",
 				(int)look->merging[i].pid,
@@ -83,6 +97,22 @@ static bool is_trusted(struct ladder *ladder)
 	return true;
 }
 
+/*
+ * Merging has been stopped. A VM that did not answer once is no stranger:
+ * nothing is taken apart before another look has found the same.
+ */
+static void suspect(struct ladder *ladder)
+{
+	if (ladder->merges && !ladder->suspect_ms) {
+		ladder->suspect_ms = ladder->now_ms;
+		ladder_look_again(ladder);
+	} else if (ladder->suspect_ms &&
+		   ladder->look.begun_ms > ladder->suspect_ms) {
+		ladder->suspect_ms = 0;
+		ladder->mixed = true;
+	}
+}
+
 /* May it run, whether it is useful or not? */
 static bool is_allowed(struct ladder *ladder)
 {
@@ -97,10 +127,12 @@ static bool is_allowed(struct ladder *ladder)
 			(int)rival->pid);
 		return false;
 	}
-	if (is_trusted(ladder))
-		return true;
-	ladder->mixed = ladder->mixed || ladder->merges;
-	return false;
+	if (!is_trusted(ladder)) {
+		suspect(ladder);
+		return false;
+	}
+	ladder->suspect_ms = 0;
+	return true;
 }
 
 static bool is_useful(struct ladder *ladder)

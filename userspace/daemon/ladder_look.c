@@ -65,13 +65,26 @@ static void done(struct ladder *ladder, struct ladder_job *job)
  */
 void ladder_look_step(struct ladder *ladder)
 {
-	const struct ladder_job job = { .run = run, .done = done };
+	const struct ladder_job job = {
+		.run = run,
+		.done = done,
+		.look.begun_ms = ladder->now_ms,
+	};
 
 	if (ladder->looking ||
 	    (ladder->look_ms && ladder->now_ms - ladder->look_ms < LOOK_MS))
 		return;
 	ladder->look_ms = ladder->now_ms;
 	ladder->looking = ladder_job_start(ladder, &job);
+}
+
+/**
+ * ladder_look_again - look at the next step
+ * @ladder:	the ladder
+ */
+void ladder_look_again(struct ladder *ladder)
+{
+	ladder->look_ms = 0;
 }
 
 /**

@@ -57,6 +57,7 @@ struct ladder_guest {
 
 /**
  * struct ladder_look - what only a thread of the pool has the time for
+ * @begun_ms:	the step that began it
  * @rivals:	who else manages this host's memory
  * @nr_rivals:	elements of @rivals
  * @merging:	processes with memory to merge
@@ -64,6 +65,7 @@ struct ladder_guest {
  * @ksmd_us:	processor time of the kernel's thread
  */
 struct ladder_look {
+	uint64_t begun_ms;
 	struct rival rivals[RIVALS_MAX];
 	int nr_rivals;
 	struct ksm_process merging[LADDER_MERGING_MAX];
@@ -100,6 +102,7 @@ struct ladder_job;
  * @ksm_ms:	when it was last looked at
  * @ksm_since_ms: since when it merges
  * @ksm_scans:	full scans until then
+ * @suspect_ms:	since when another look is awaited for that, or 0
  * @mixed:	memory of several groups may be merged: to be taken apart
  * @ksm_trouble: limits what is logged about that
  * @ksm_reason:	why it does or does not merge
@@ -132,6 +135,7 @@ struct ladder {
 	uint64_t ksm_ms;
 	uint64_t ksm_since_ms;
 	uint64_t ksm_scans;
+	uint64_t suspect_ms;
 	bool mixed;
 	struct log_limit ksm_trouble;
 	char ksm_reason[RUNG_REASON_MAX];
@@ -199,6 +203,7 @@ void ladder_job_orphan(struct ladder_job **job);
 
 /* ladder_look.c */
 void ladder_look_step(struct ladder *ladder);
+void ladder_look_again(struct ladder *ladder);
 const struct rival *ladder_rival(const struct ladder *ladder,
 				 unsigned int does);
 
