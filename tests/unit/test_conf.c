@@ -179,6 +179,8 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		{ "[host]\nladder =\n", 2, "ladder: '': expected none" },
 		{ "[vm a]\nshare_group = a/b\n", 2,
 		  "share_group: 'a/b': expected a name" },
+		{ "[vm a]\nrivals = fight\n", 2,
+		  "rivals: 'fight': expected respect or ignore" },
 		{ "[vm a]\nmin = -1\n", 2, "min: '-1': expected a size" },
 		{ "[vm a]\nmax = 0\n", 2, "max: '0': expected a size above 0" },
 		{ "[vm a]\nshares = 100001\n", 2,
@@ -244,6 +246,8 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	    "cap_swapless = 40\ntolerance = 50\n"
 	    "[vm b]\n"
 	    "min = 2G\n"
+	    "[vm c]\n"
+	    "qmp = /c\nshare_group = theirs\nrivals = ignore\n"
 	    "[class default]\n"
 	    "min = 512M\ntolerance = 1\nshare_group = ours\n");
 	put("b.conf.d/10.conf", "[class batch]\ncap = 70\n");
@@ -258,16 +262,19 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	assert_int_equal(policy->cap, 70);
 	assert_int_equal(policy->cap_swapless, 40);
 	assert_int_equal(policy->tolerance, 50);
-	assert_false(policy_is_managed(policy));
+	assert_false(policy_is_managed(policy, false));
 	policy = conf_policy(&conf, "b");
 	assert_int_equal(policy->given, POLICY_MIN | POLICY_TOLERANCE |
 			 POLICY_SHARE_GROUP);
 	assert_int_equal(policy->min, 2ULL << 30);
+	policy = conf_policy(&conf, "c");
+	assert_string_equal(policy->share_group, "theirs");
+	assert_int_equal(policy->rivals, POLICY_RIVALS_IGNORE);
 	policy = conf_policy(&conf, "added by a call");
 	assert_int_equal(policy->min, 512 << 20);
 	assert_int_equal(policy->tolerance, 1);
 	assert_string_equal(policy->share_group, "ours");
-	assert_true(policy_is_managed(policy));
+	assert_true(policy_is_managed(policy, false));
 	conf_deinit(&conf);
 }
 

@@ -44,11 +44,29 @@ static void only_0_shares_mean_not_managed(void **state)
 	struct policy policy = { 0 };
 
 	(void)state;
-	assert_true(policy_is_managed(&policy));
+	assert_true(policy_is_managed(&policy, false));
 	policy.given = POLICY_SHARES;
-	assert_false(policy_is_managed(&policy));
+	assert_false(policy_is_managed(&policy, false));
 	policy.shares = 1;
-	assert_true(policy_is_managed(&policy));
+	assert_true(policy_is_managed(&policy, false));
+}
+
+static void a_rivals_balloon_is_managed_if_the_operator_says_so(void **state)
+{
+	struct policy policy = { 0 }, class = {
+		.given = POLICY_RIVALS,
+		.rivals = POLICY_RIVALS_IGNORE,
+	};
+
+	(void)state;
+	assert_false(policy_is_managed(&policy, true));
+	policy_inherit(&policy, &class);
+	assert_true(policy_is_managed(&policy, true));
+	policy.given |= POLICY_SHARES;
+	assert_false(policy_is_managed(&policy, true));
+	policy = (struct policy){ .given = POLICY_RIVALS };
+	policy_inherit(&policy, &class);
+	assert_false(policy_is_managed(&policy, true));
 }
 
 int main(void)
@@ -57,6 +75,7 @@ int main(void)
 		cmocka_unit_test(without_a_minimum_the_cap_holds_always),
 		cmocka_unit_test(a_minimum_is_taken_at_its_word),
 		cmocka_unit_test(only_0_shares_mean_not_managed),
+		cmocka_unit_test(a_rivals_balloon_is_managed_if_the_operator_says_so),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -53,6 +53,7 @@ static void each_kind_is_found_once_with_its_oldest_process(void **state)
 	assert_string_equal(rivals[1].name, "Proxmox VE");
 	assert_int_equal(rivals[1].does, RIVAL_BALLOON);
 	assert_non_null(strstr(rivals[1].advice, "shares 0"));
+	assert_non_null(strstr(rivals[1].advice, "rivals = ignore"));
 	assert_string_equal(rivals[2].name, "systemd-oomd");
 	assert_int_equal(rivals[2].does, RIVAL_KILL);
 }

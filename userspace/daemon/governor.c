@@ -99,16 +99,16 @@ static void guest_look(struct governor *governor, struct vm *vm,
 						  vm->name);
 	const struct plan_stats *stats = &ret_guest->stats;
 
+	/* No other manager gets at the balloon of one of our back-ends. */
+	bool has_rival = vm->way.kind == WAY_QMP &&
+		ladder_rivals(governor->ladder) & RIVAL_BALLOON;
+
 	vm_snapshot(vm, ret_guest);
 	policy_limits(policy, ret_guest->memory, &ret_guest->limits);
-	if (!policy_is_managed(policy)) {
+	if (!policy_is_managed(policy, has_rival)) {
 		ret_guest->flags |= PLAN_MANUAL;
 		ret_guest->flags &= ~PLAN_PAGEABLE;
 	}
-	/* No other manager gets at the balloon of one of our back-ends. */
-	if (vm->way.kind == WAY_QMP &&
-	    ladder_rivals(governor->ladder) & RIVAL_BALLOON)
-		ret_guest->flags |= PLAN_MANUAL;
 	if (!vm->grant)
 		ret_guest->wish = 0;
 	/* Statistics that say nothing are none: nothing is gained by them. */

@@ -26,7 +26,7 @@
  *   a few seconds for its turn. QMP_LINK_BORROW does the same: connects, asks,
  *   leaves within milliseconds. No events come in between. Held, it would stop
  *   qm and the web interface for that VM. pvestatd balances by itself: the VM
- *   needs "shares 0".
+ *   needs "shares 0" there, and "rivals = ignore" here.
  */
 #ifndef BALLONET_QMP_LINK_H
 #define BALLONET_QMP_LINK_H

@@ -266,6 +266,20 @@ static int set_share_group(struct reading *r, const char *value)
 	return 0;
 }
 
+static int set_rivals(struct reading *r, const char *value)
+{
+	int i;
+
+	for (i = 0; i < POLICY_NR_RIVALS; i++) {
+		if (!strcmp(value, policy_rivals_names[i])) {
+			policy_of(r, POLICY_RIVALS)->rivals = i;
+			return 0;
+		}
+	}
+	return conf_wrong(r, "rivals: '%s': expected respect or ignore",
+			  value);
+}
+
 static int set_class(struct reading *r, const char *value)
 {
 	struct conf_vm *vm = &r->conf->vms[r->item];
@@ -369,10 +383,11 @@ static const struct key {
 	{ VM | CLASS, "cap", 9, set_cap },
 	{ VM | CLASS, "cap_swapless", 10, set_cap_swapless },
 	{ VM | CLASS, "tolerance", 11, set_tolerance },
-	{ VM | CLASS, "share_group", 12, set_share_group },
+	{ VM | CLASS, "share_group", 15, set_share_group },
+	{ VM | CLASS, "rivals", 16, set_rivals },
 };
 
-#define POLICY_KEYS "min, max, shares, cap, cap_swapless, tolerance or share_group"
+#define POLICY_KEYS "min, max, shares, cap, cap_swapless, tolerance, share_group or rivals"
 
 static const char *const section_keys[CONF_NR_SECTIONS] = {
 	[CONF_SECTION_NONE] = "[manager], [host], [class NAME] or [vm NAME] before the first key",

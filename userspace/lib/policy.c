@@ -17,6 +17,12 @@ static const struct {
 	{ POLICY_CAP, offsetof(struct policy, cap) },
 	{ POLICY_CAP_SWAPLESS, offsetof(struct policy, cap_swapless) },
 	{ POLICY_TOLERANCE, offsetof(struct policy, tolerance) },
+	{ POLICY_RIVALS, offsetof(struct policy, rivals) },
+};
+
+const char *const policy_rivals_names[POLICY_NR_RIVALS] = {
+	[POLICY_RIVALS_RESPECT] = "respect",
+	[POLICY_RIVALS_IGNORE] = "ignore",
 };
 
 /**
@@ -67,12 +73,15 @@ int policy_check(const struct policy *policy, struct fault *ret_fault)
 /**
  * policy_is_managed - may the manager move the balloon?
  * @policy:	of a VM
+ * @has_rival:	another manager on this host gets at its balloon
  *
- * Return: true unless it has 0 shares.
+ * Return: true unless it has 0 shares or is the rival's.
  */
-bool policy_is_managed(const struct policy *policy)
+bool policy_is_managed(const struct policy *policy, bool has_rival)
 {
-	return !(policy->given & POLICY_SHARES) || policy->shares;
+	if (policy->given & POLICY_SHARES && !policy->shares)
+		return false;
+	return !has_rival || policy->rivals == POLICY_RIVALS_IGNORE;
 }
 
 static bool says(const struct policy *policy, uint32_t bit)

@@ -17,8 +17,23 @@
 #define POLICY_CAP_SWAPLESS	(1U << 4)
 #define POLICY_TOLERANCE	(1U << 5)
 #define POLICY_SHARE_GROUP	(1U << 6)
+#define POLICY_RIVALS		(1U << 7)
 
 #define POLICY_SHARE_GROUP_MAX	64
+
+/**
+ * enum policy_rivals - who else moves balloons of QEMU was found: what now?
+ * @POLICY_RIVALS_RESPECT: the balloon is left to it
+ * @POLICY_RIVALS_IGNORE: it has been told to leave this one alone
+ * @POLICY_NR_RIVALS: how many there are
+ */
+enum policy_rivals {
+	POLICY_RIVALS_RESPECT,
+	POLICY_RIVALS_IGNORE,
+	POLICY_NR_RIVALS,
+};
+
+extern const char *const policy_rivals_names[POLICY_NR_RIVALS];
 
 /**
  * struct policy - settings of a VM or of a class; all zero says nothing
@@ -29,6 +44,7 @@
  * @cap:	most of its memory that the balloon may be, in percent
  * @cap_swapless: the same for a guest without swap
  * @tolerance:	how much of its time it may wait for memory, in permille
+ * @rivals:	enum policy_rivals
  * @share_group: those whose memory may be merged with its own; empty: nobody's
  */
 struct policy {
@@ -39,12 +55,13 @@ struct policy {
 	uint32_t cap;
 	uint32_t cap_swapless;
 	uint32_t tolerance;
+	uint32_t rivals;
 	char share_group[POLICY_SHARE_GROUP_MAX + 1];
 };
 
 void policy_inherit(struct policy *policy, const struct policy *from);
 int policy_check(const struct policy *policy, struct fault *ret_fault);
-bool policy_is_managed(const struct policy *policy);
+bool policy_is_managed(const struct policy *policy, bool has_rival);
 void policy_limits(const struct policy *policy, uint64_t memory,
 		   struct plan_limits *ret_limits);
 

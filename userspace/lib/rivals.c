@@ -54,7 +54,8 @@ static const struct known {
 	{ "vdsmd", { "VDSM of oVirt", RIVAL_BALLOON | RIVAL_SHARING,
 		"switch ballooning and KSM off in the cluster's policy", 0 } },
 	{ "pvestatd", { "Proxmox VE", RIVAL_BALLOON,
-		"give each VM that ballonetd manages 'shares 0'", 0 } },
+		"qm set ID --shares 0, and 'rivals = ignore' for that VM here",
+		0 } },
 	{ "systemd-oomd", { "systemd-oomd", RIVAL_KILL,
 		"exempt the VMs: ManagedOOMMemoryPressure=auto for machine.slice",
 		0 } },
@@ -69,7 +70,8 @@ static const struct known {
 	{ "wasp-agent", { "wasp-agent", RIVAL_RECLAIM | RIVAL_KILL,
 		"remove it from this node", 0 } },
 	{ "balloond", { "balloond", RIVAL_BALLOON,
-		"stop it for the VMs that ballonetd manages", 0 } },
+		"stop it for the VMs that ballonetd manages, and 'rivals = ignore' for them here",
+		0 } },
 };
 
 _Static_assert(ARRAY_SIZE(known) <= RIVALS_MAX, "RIVALS_MAX is too small");
