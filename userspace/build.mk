@@ -136,6 +136,7 @@ $(UNIT_BIN): $(U)/unit/%: $(U)/obj/tests/unit/%.o $(LIBBALLONET)
 # What of the manager can be tested alone.
 $(U)/unit/test_host: $(call obj,$(addprefix $(US)/daemon/,host.c log.c psi.c \
 	watch.c))
+$(U)/unit/test_gauge: $(call obj,$(US)/daemon/vm_gauge.c)
 $(U)/unit/test_ladder: $(call obj,$(addprefix $(US)/daemon/,host.c log.c \
 	psi.c watch.c) $(wildcard $(US)/daemon/ladder*.c))
 $(U)/unit/test_host $(U)/unit/test_ladder: UNIT_PKGS += libuv

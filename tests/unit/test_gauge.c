@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../userspace/daemon/vm_backend.h"
+
 #include "gauge.h"
 
 /* A file as the back-end has it. */
@@ -60,6 +62,19 @@ static void what_is_shown_is_seen(void **state)
 	gauge_show(f->page, &in);
 	assert_int_equal(gauge_look(f->fd, &out), 0);
 	assert_int_equal(out.memory, 6);
+}
+
+static void a_file_larger_than_the_guest_is_not_all_the_guests(void **state)
+{
+	struct gauge gauge = { .memory = 100, .resident = 99 };
+	struct plan_guest guest = { 0 };
+
+	(void)state;
+	vm_gauge_snapshot(&gauge, &guest);
+	assert_int_equal(guest.resident, 99);
+	gauge.resident = UINT64_C(1) << 60;
+	vm_gauge_snapshot(&gauge, &guest);
+	assert_int_equal(guest.resident, 100);
 }
 
 static void nothing_is_shown_at_first(void **state)
@@ -113,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_shown_is_seen),
+		TEST(a_file_larger_than_the_guest_is_not_all_the_guests),
 		TEST(nothing_is_shown_at_first),
 		TEST(a_change_under_way_is_not_believed),
 		TEST(numbers_that_index_are_checked),

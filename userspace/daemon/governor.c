@@ -98,12 +98,14 @@ static void guest_look(struct governor *governor, struct vm *vm,
 	const struct policy *policy = conf_policy(&governor->manager->conf,
 						  vm->name);
 	const struct plan_stats *stats = &ret_guest->stats;
-
 	/* No other manager gets at the balloon of one of our back-ends. */
 	bool has_rival = vm->way.kind == WAY_QMP &&
 		ladder_rivals(governor->ladder) & RIVAL_BALLOON;
 
 	vm_snapshot(vm, ret_guest);
+	/* Whatever a back-end says: what all occupy is the host's budget. */
+	ret_guest->resident = min_u64(ret_guest->resident,
+				      host_ram(governor->host));
 	policy_limits(policy, ret_guest->memory, &ret_guest->limits);
 	if (!policy_is_managed(policy, has_rival)) {
 		ret_guest->flags |= PLAN_MANUAL;

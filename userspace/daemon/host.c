@@ -216,6 +216,17 @@ int host_snapshot(struct host *host, uint64_t occupied,
 }
 
 /**
+ * host_ram - how much it has, whatever the budget
+ * @host:	a machine
+ *
+ * Return: bytes.
+ */
+uint64_t host_ram(const struct host *host)
+{
+	return host->mem.total;
+}
+
+/**
  * host_proc - its /proc
  * @host:	a machine
  *

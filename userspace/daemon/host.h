@@ -39,6 +39,7 @@ void host_destroy(struct host **host);
 void host_limit(struct host *host, uint64_t budget, uint64_t min_free);
 int host_snapshot(struct host *host, uint64_t occupied,
 		  struct plan_host *ret_snapshot);
+uint64_t host_ram(const struct host *host);
 int host_proc(const struct host *host);
 int host_sys(const struct host *host);
 int host_cgroup(const struct host *host);

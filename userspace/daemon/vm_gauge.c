@@ -69,7 +69,9 @@ void vm_gauge_snapshot(const struct gauge *gauge, struct plan_guest *guest)
 	guest->memory = gauge->memory;
 	guest->target = gauge->target;
 	guest->actual = gauge->actual;
-	guest->resident = gauge->resident;
+	/* What a file occupies beyond the guest's memory is not the guest's. */
+	guest->resident = gauge->resident < gauge->memory ?
+		gauge->resident : gauge->memory;
 	guest->wish = gauge->wish;
 	if (gauge->stats_ms)
 		stats_take(gauge, &guest->stats);
