@@ -246,6 +246,23 @@ test_what_was_set_by_hand_is_left_alone_until_auto() {
 	ctl_fails 4 "nobody: no such VM" set nobody auto
 }
 
+# The plan leaves it its minimum, and the guest wants to keep less.
+test_a_granted_wish_beyond_the_minimum_is_no_new_decision_each_time() {
+	local before
+	fresh "${HOST[@]}" 'manage = on' 'budget = 1G' '[vm a]' 'min = 64M'
+	guest a used=16M
+	within 20 eval '[ "$(why a .now.reason)" != null ]'
+	event a wish $((100 * MIB))
+	within 20 eval '[ "$(kept a)" = $((28 * MIB)) ]' || return
+	plans 8
+	before=$(why a .decisions)
+	plans 8
+	eq "$(why a .decisions)" "$before" "decisions"
+	eq "$(kept a)" $((28 * MIB)) "what a keeps"
+	event a wish 0
+	within 60 keeps_least a 64
+}
+
 # "short" until the new target is there, in us; of several times.
 test_who_is_short_has_a_new_target_at_once() {
 	local i took=() said at

@@ -216,13 +216,24 @@ static void decision_log_line(const struct decision *d, const char *vm)
 		 size_format(d->plan.demand, text[4]));
 }
 
+/*
+ * What the guest then has: its own wish is granted by the back-end, also below
+ * what the plan leaves it.
+ */
+static uint64_t balloon_of(const struct plan_guest *guest,
+			   const struct plan_decision *plan)
+{
+	return max_u64(plan->balloon, min_u64(guest->wish, guest->memory));
+}
+
 static void act(struct governor *governor, size_t i)
 {
 	const struct plan_guest *guest = &governor->guests[i];
 	const struct plan_decision *plan = &governor->decisions[i];
 	struct vm *vm = governor->vms[i];
 	struct governed *governed = &vm->governed;
-	bool change = governor_moves(guest) && plan->balloon != guest->target;
+	bool change = governor_moves(guest) &&
+		balloon_of(guest, plan) != guest->target;
 
 	governed->memory = governor->memories[i];
 	evidence(governor, i, &governed->now);
