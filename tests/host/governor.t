@@ -17,7 +17,8 @@ declare -A TYPE=([short]=1 [plenty]=2 [wish]=3)
 HOST=('[host]' 'period = 0.25' 'reserve = 16M')
 : >"$WORK/figures"
 
-# guest VM VALUE=... - a VMM with a guest of 128 MiB that lives
+# guest VM VALUE=... - a VMM with a guest of 128 MiB that lives; with $empty
+# it has used none of that yet
 declare -A guest_in guest_pid seq
 guest() {
 	local vm=$1 fd
@@ -32,7 +33,7 @@ guest() {
 	guest_in[$vm]=$fd
 	seq[$vm]=0
 	tell "$vm" ram 128M
-	tell "$vm" fill
+	[ -n "${empty:-}" ] || tell "$vm" fill
 	tell "$vm" connect "$RUN/vm/$vm.sock"
 	tell "$vm" hello "$FEATURES"
 	tell "$vm" guest floor=8M swap_free=1G "$@"
@@ -368,6 +369,17 @@ test_a_vm_is_admitted_if_there_is_room_and_it_is_held() {
 	within 20 eval '[ "$(host held)" = 0 ]'
 	check ctl release b
 	ctl_fails 4 "b: nothing is held" release b
+}
+
+test_a_vm_that_starts_counts_once() {
+	fresh "${HOST[@]}" 'budget = 208M' '[vm b]' 'min = 64M'
+	within 20 eval '[ "$(host total)" = $((208 * MIB)) ]'
+	check ctl admit 100M --name b --for 600
+	empty=1 guest b used=16M
+	within 20 eval '[ "$(why b .now.reason)" != null ]'
+	at_least "$(host held)" $((80 * MIB)) "what is held for b yet"
+	# Of 208 MiB, 16 stay free: 92 are left, not 28.
+	check ctl admit 80M --name c --for 600
 }
 
 test_room_is_held_until_the_time_is_over() {

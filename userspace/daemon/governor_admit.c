@@ -51,6 +51,15 @@ static uint64_t minimum_of(const struct plan_guest *guest,
 	return governor_moves(guest) ? guest->limits.min : decision->current;
 }
 
+/* What of its minimum is held for it besides. */
+static uint64_t held_for(struct governor *governor, const struct vm *vm)
+{
+	const struct lease *lease = admission_find(&governor->admission,
+						   vm->name);
+
+	return lease ? sub_sat(lease->bytes, lease->taken) : 0;
+}
+
 static void room_look(struct governor *governor, size_t nr,
 		      struct admission_room *ret_room)
 {
@@ -66,6 +75,8 @@ static void room_look(struct governor *governor, size_t nr,
 	for (i = 0; i < nr; i++) {
 		minimum = minimum_of(&governor->guests[i],
 				     &governor->decisions[i]);
+		minimum = sub_sat(minimum,
+				  held_for(governor, governor->vms[i]));
 		ret_room->budget = add_sat(ret_room->budget,
 					   governor->guests[i].resident);
 		ret_room->minimums = add_sat(ret_room->minimums, minimum);
