@@ -199,6 +199,18 @@ static void processes_that_merge_are_found(void **state)
 	assert_int_equal(ksm_process_read(tree_fd, 4, processes), -ENOENT);
 }
 
+static void a_process_that_cannot_be_looked_at_is_told(void **state)
+{
+	struct ksm_process processes[2];
+	char text[600];
+
+	(void)state;
+	tree_put("1/ksm_stat", "ksm_rmap_items 9\nksm_merging_pages 3\n");
+	memset(text, ' ', sizeof(text));
+	tree_put_bytes("20/ksm_stat", text, sizeof(text));
+	assert_int_equal(ksm_processes(tree_fd, processes, 2), -EFBIG);
+}
+
 static void the_threads_time_is_its_cost(void **state)
 {
 	(void)state;
@@ -225,6 +237,7 @@ int main(void)
 		T(nothing_is_unmerged_without_room),
 		T(what_cannot_be_written_is_named),
 		T(processes_that_merge_are_found),
+		T(a_process_that_cannot_be_looked_at_is_told),
 		T(the_threads_time_is_its_cost),
 	};
 

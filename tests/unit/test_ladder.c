@@ -315,6 +315,21 @@ static void processes_of_no_group_keep_merging_off(void **state)
 	reason_has("ksm", "process 11 (b)");
 }
 
+static void processes_that_cannot_be_looked_at_keep_merging_off(void **state)
+{
+	const struct ladder_vm vm = { "a", 1, "g", 10, -1, .pageable = true };
+	char text[600];
+
+	(void)state;
+	memset(text, ' ', sizeof(text));
+	tree_put_bytes("proc/99/ksm_stat", text, sizeof(text));
+	vm_merges(10);
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	minute(PLAN_RED, &vm, 1);
+	assert_true(file_is(KSM "run", "0"));
+	reason_has("ksm", "processes cannot be looked at: File too large");
+}
+
 static void what_a_rival_does_is_left_to_it(void **state)
 {
 	const struct ladder_vm vm = { "a", 1, "g", 10, -1, .pageable = true };
@@ -469,6 +484,7 @@ int main(void)
 		T(the_end_of_a_vm_takes_nothing_apart),
 		T(a_vm_that_does_not_answer_takes_nothing_apart),
 		T(processes_of_no_group_keep_merging_off),
+		T(processes_that_cannot_be_looked_at_keep_merging_off),
 		T(what_a_rival_does_is_left_to_it),
 		T(zswap_needs_a_disk_behind_it),
 		T(a_vm_that_nothing_is_freed_of_is_left_alone),

@@ -71,6 +71,11 @@ static bool is_trusted(struct ladder *ladder)
 	const struct ladder_guest *guest, *first = NULL;
 	int i;
 
+	if (look->nr_merging < 0) {
+		because(ladder, "off: processes cannot be looked at: %s",
+			strerror(-look->nr_merging));
+		return false;
+	}
 	if (look->nr_merging > LADDER_MERGING_MAX) {
 		because(ladder, "off: %d processes have memory to merge, limit %d",
 			look->nr_merging, LADDER_MERGING_MAX);

@@ -74,7 +74,8 @@ static json_t *ksm_pack(const struct ladder *ladder)
 			 "saved", sat(ksm_saved(ksm)),
 			 "profit", (json_int_t)ksm->profit,
 			 "full_scans", number(ksm->full_scans),
-			 "processes", ladder->look.nr_merging);
+			 "processes", ladder->look.nr_merging > 0 ?
+				ladder->look.nr_merging : 0);
 }
 
 static json_t *zswap_pack(struct ladder *ladder)

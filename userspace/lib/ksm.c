@@ -333,14 +333,20 @@ int ksm_processes(int proc_fd, struct ksm_process *ret_processes, size_t max)
 {
 	struct ksm_process process;
 	DIR *dir = dir_open(proc_fd);
+	int nr = 0, rc;
 	pid_t pid;
-	int nr = 0;
 
 	if (!dir)
 		return -errno;
 	while ((pid = pid_next(dir))) {
-		if (ksm_process_read(proc_fd, pid, &process) != 1)
+		rc = ksm_process_read(proc_fd, pid, &process);
+		/* It has ended, or this kernel does not tell. */
+		if (!rc || rc == -ENOENT || rc == -ESRCH)
 			continue;
+		if (rc < 0) {
+			nr = rc;
+			break;
+		}
 		if ((size_t)nr < max)
 			ret_processes[nr] = process;
 		nr++;
