@@ -330,6 +330,53 @@ static void processes_that_cannot_be_looked_at_keep_merging_off(void **state)
 	reason_has("ksm", "processes cannot be looked at: File too large");
 }
 
+static void what_a_killed_manager_left_on_is_ended(void **state)
+{
+	const struct ladder_vm vm = { "a", 1, "g", 10, -1, .pageable = true };
+
+	(void)state;
+	vm_merges(10);
+	tree_put(KSM "run", "1\n");
+	ladder_configure(ladder, 0);
+	minute(PLAN_GREEN, &vm, 1);
+	/* Who knows whose it is. */
+	assert_true(file_is(KSM "run", "1"));
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	minute(PLAN_GREEN, &vm, 1);
+	assert_true(file_is(KSM "run", "0"));
+}
+
+static void what_a_killed_manager_left_mixed_is_taken_apart(void **state)
+{
+	const struct ladder_vm vms[] = {
+		{ "a", 1, "g", 10, -1, .pageable = true },
+		{ "b", 2, "h", 11, -1, .pageable = true },
+	};
+
+	(void)state;
+	vm_merges(10);
+	vm_merges(11);
+	tree_put(KSM "run", "1\n");
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	now_ms += 10000;
+	step_with_room(PLAN_RED, 0, vms, 2);
+	now_ms += 10000;
+	step_with_room(PLAN_RED, 0, vms, 2);
+	assert_true(file_is(KSM "run", "0"));
+	tree_put(KSM "pages_sharing", "1024\n");
+	step_with_room(PLAN_RED, 0, vms, 2);
+	now_ms += 10000;
+	step_with_room(PLAN_RED, 0, vms, 2);
+	assert_true(is_mixed());
+	/* The manager ends while it is done. */
+	now_ms += 10000;
+	ladder_step(ladder, &(struct ladder_tick){
+		.now_ms = now_ms, .level = PLAN_RED, .room = GIB }, vms, 2);
+	ladder_destroy(&ladder);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(file_is(KSM "run", "0"));
+}
+
 static void what_a_rival_does_is_left_to_it(void **state)
 {
 	const struct ladder_vm vm = { "a", 1, "g", 10, -1, .pageable = true };
@@ -381,6 +428,8 @@ static void a_vm_that_nothing_is_freed_of_is_left_alone(void **state)
 	(void)state;
 	vm.cgroup_fd = cgroup_open_tree();
 	ladder_configure(ladder, 1u << RUNG_RECLAIM);
+	/* The first one looks for rivals. */
+	step(PLAN_RED, &vm, 1);
 	step(PLAN_RED, &vm, 1);
 	close(vm.cgroup_fd);
 	vm.cgroup_fd = -1;
@@ -401,6 +450,21 @@ static void a_vm_that_nothing_is_freed_of_is_left_alone(void **state)
 	assert_true(file_is("cg/memory.reclaim", "not touched"));
 }
 
+static void nobody_is_paged_out_before_rivals_were_looked_for(void **state)
+{
+	struct ladder_vm vm = { "a", 1, "", 10, -1, .pageable = true,
+		.page_out = 100 * MIB };
+
+	(void)state;
+	tree_put("proc/78/comm", "oomd\n");
+	vm.cgroup_fd = cgroup_open_tree();
+	ladder_configure(ladder, 1u << RUNG_RECLAIM);
+	step(PLAN_BLACK, &vm, 1);
+	step(PLAN_BLACK, &vm, 1);
+	close(vm.cgroup_fd);
+	assert_false(file_is("cg/memory.reclaim", "4194304"));
+}
+
 static void a_vm_that_must_stay_is_not_paged_out(void **state)
 {
 	struct ladder_vm vm = { "a", 1, "", 10, -1, .pageable = false,
@@ -409,6 +473,7 @@ static void a_vm_that_must_stay_is_not_paged_out(void **state)
 	(void)state;
 	vm.cgroup_fd = cgroup_open_tree();
 	ladder_configure(ladder, 1u << RUNG_RECLAIM);
+	step(PLAN_BLACK, &vm, 1);
 	step(PLAN_BLACK, &vm, 1);
 	close(vm.cgroup_fd);
 	assert_true(file_is("cg/memory.reclaim", ""));
@@ -485,9 +550,12 @@ int main(void)
 		T(a_vm_that_does_not_answer_takes_nothing_apart),
 		T(processes_of_no_group_keep_merging_off),
 		T(processes_that_cannot_be_looked_at_keep_merging_off),
+		T(what_a_killed_manager_left_on_is_ended),
+		T(what_a_killed_manager_left_mixed_is_taken_apart),
 		T(what_a_rival_does_is_left_to_it),
 		T(zswap_needs_a_disk_behind_it),
 		T(a_vm_that_nothing_is_freed_of_is_left_alone),
+		T(nobody_is_paged_out_before_rivals_were_looked_for),
 		T(a_vm_that_must_stay_is_not_paged_out),
 		T(balloon_and_reporting_are_measured_by_what_became_free),
 		T(vms_come_and_go),

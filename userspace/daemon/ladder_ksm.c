@@ -167,6 +167,23 @@ static void stop(struct ladder *ladder)
 		log_warn("page sharing: %s", fault.text);
 }
 
+static void begin(struct ladder *ladder)
+{
+	if (!ladder->merges) {
+		ladder->ksm_since_ms = ladder->now_ms;
+		ladder->ksm_scans = ladder->ksm.full_scans;
+	}
+	ladder->merges = true;
+}
+
+/* What a manager that was killed has left on is ours to end. */
+static void adopt(struct ladder *ladder)
+{
+	if (ladder->ksm.run == KSM_MERGE && ladder_allows(ladder, RUNG_KSM) &&
+	    !ladder_rival(ladder, RIVAL_SHARING))
+		begin(ladder);
+}
+
 static void start(struct ladder *ladder)
 {
 	struct fault fault;
@@ -176,11 +193,7 @@ static void start(struct ladder *ladder)
 		return;
 	}
 	ladder->ksm.run = KSM_MERGE;
-	if (!ladder->merges) {
-		ladder->ksm_since_ms = ladder->now_ms;
-		ladder->ksm_scans = ladder->ksm.full_scans;
-	}
-	ladder->merges = true;
+	begin(ladder);
 	because(ladder, "on");
 }
 
@@ -203,14 +216,15 @@ static void judge(struct ladder *ladder)
 
 static void unmerge_run(struct ladder_job *job)
 {
+	/* Here, for the ladder may end meanwhile: at 2 nobody may start it. */
 	job->unmerge.rc = ksm_unmerge(job->sys_fd, &job->unmerge.ksm,
-				      job->unmerge.room, &job->unmerge.fault);
+				      job->unmerge.room,
+				      &job->unmerge.fault) ?:
+		ksm_stop(job->sys_fd, &job->unmerge.fault);
 }
 
 static void unmerge_done(struct ladder *ladder, struct ladder_job *job)
 {
-	struct fault fault;
-
 	if (!ladder)
 		return;
 	ladder->unmerging = NULL;
@@ -222,8 +236,6 @@ static void unmerge_done(struct ladder *ladder, struct ladder_job *job)
 	}
 	ladder->mixed = false;
 	log_info("page sharing: all memory is apart again");
-	if (ksm_stop(ladder->sys_fd, &fault))
-		log_warn("page sharing: %s", fault.text);
 }
 
 static void unmerge(struct ladder *ladder)
@@ -268,6 +280,7 @@ void ladder_ksm_step(struct ladder *ladder)
 		return;
 	}
 	account(ladder);
+	adopt(ladder);
 	judge(ladder);
 	if (is_allowed(ladder) && is_useful(ladder))
 		start(ladder);

@@ -155,7 +155,8 @@ static void next(struct ladder *ladder)
 {
 	struct ladder_guest *most = NULL, *guest;
 
-	if (ladder->paging || !ladder_allows(ladder, RUNG_RECLAIM) ||
+	if (!ladder->looked || ladder->paging ||
+	    !ladder_allows(ladder, RUNG_RECLAIM) ||
 	    ladder_rival(ladder, RIVAL_RECLAIM))
 		return;
 	for (guest = ladder->guests; guest < ladder->guests + ladder->nr;
