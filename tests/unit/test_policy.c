@@ -51,7 +51,7 @@ static void only_0_shares_mean_not_managed(void **state)
 	assert_true(policy_is_managed(&policy, false));
 }
 
-static void a_rivals_balloon_is_managed_if_the_operator_says_so(void **state)
+static void a_rivals_balloon_is_managed_if_so_said(void **state)
 {
 	struct policy policy = { 0 }, class = {
 		.given = POLICY_RIVALS,
@@ -75,7 +75,7 @@ int main(void)
 		cmocka_unit_test(without_a_minimum_the_cap_holds_always),
 		cmocka_unit_test(a_minimum_is_taken_at_its_word),
 		cmocka_unit_test(only_0_shares_mean_not_managed),
-		cmocka_unit_test(a_rivals_balloon_is_managed_if_the_operator_says_so),
+		cmocka_unit_test(a_rivals_balloon_is_managed_if_so_said),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
