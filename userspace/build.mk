@@ -139,6 +139,7 @@ $(U)/unit/test_host: $(call obj,$(addprefix $(US)/daemon/,host.c log.c psi.c \
 $(U)/unit/test_gauge: $(call obj,$(US)/daemon/vm_gauge.c)
 $(U)/unit/test_ladder: $(call obj,$(addprefix $(US)/daemon/,host.c log.c \
 	psi.c watch.c) $(wildcard $(US)/daemon/ladder*.c))
+$(U)/unit/test_vmm: $(call obj,$(US)/daemon/vmm.c)
 $(U)/unit/test_host $(U)/unit/test_ladder: UNIT_PKGS += libuv
 # Deliberately without the library: a second reading of the standards.
 $(HOST_BIN): $(U)/tests/%: $(U)/obj/tests/host/%.o

@@ -246,6 +246,33 @@ test_a_VM_without_a_balloon_is_seen_as_one() {
 	check ctl remove p
 }
 
+# holds BYTES - VM p is seen to occupy no less; fell BYTES - no more
+holds() {
+	[ "$(status p resident)" -ge "$1" ]
+}
+
+fell() {
+	[ "$(status p resident)" -le "$1" ]
+}
+
+test_a_process_that_gives_memory_back_is_no_smaller_VM() {
+	mkfifo "$WORK/give"
+	perl -e 'my $m = "x" x ($ARGV[1] << 20); open(F, "<", $ARGV[0]);
+		undef $m; sleep 1000' "$WORK/give" 64 &
+	vm_pid=$!
+	disown
+	background $vm_pid
+	echo $vm_pid >"$WORK/vm.pid"
+	check ctl add p "--pidfile=$WORK/vm.pid" >/dev/null
+	within 30 is_state p refused || return
+	within 30 holds $((64 * MIB)) || return
+	: >"$WORK/give"
+	within 30 fell $((32 * MIB)) || return
+	at_least "$(status p memory)" $((64 * MIB)) "its memory"
+	check ctl remove p
+	kill $vm_pid
+}
+
 why() {
 	ctl --json why "$1" | jq -r ".now.$2"
 }

@@ -223,7 +223,8 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = on_usr1 };
 
 	if (n < 1 || n > NUMBER_MAX) {
-		fprintf(stderr, "usage: monitors DIR NUMBER MEMORY_MIB [BALLOON_MIB]\n");
+		fprintf(stderr,
+			"usage: monitors DIR NUMBER MEMORY_MIB [BALLOON_MIB]\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_NOFILE, &limit);

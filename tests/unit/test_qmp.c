@@ -797,7 +797,9 @@ static void migration_is_seen(void **state)
 
 static void migration_is_seen_without_events(void **state)
 {
-	static const char *const sent[] = { "none", "active", "active", "none" };
+	static const char *const sent[] = {
+		"none", "active", "active", "none",
+	};
 	struct fixture *f = *state;
 	char migrate[64];
 	size_t i;

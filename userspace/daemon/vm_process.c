@@ -22,6 +22,7 @@
  * struct vm_process - one VM
  * @vm:		what all have
  * @vmm:	its process
+ * @memory:	the most that it was seen to have
  * @pidfd:	of it, or -1
  * @watch:	of @pidfd: rings when it has ended
  * @alarm:	when to look for one
@@ -29,6 +30,7 @@
 struct vm_process {
 	struct vm vm;
 	struct vmm vmm;
+	uint64_t memory;
 	int pidfd;
 	struct watch *watch;
 	struct alarm *alarm;
@@ -98,6 +100,7 @@ static int process_take(struct vm_process *p)
 		return rc;
 	}
 	vmm_set(&p->vmm, (pid_t)pid);
+	p->memory = 0;
 	return 0;
 }
 
@@ -138,21 +141,29 @@ static bool never(const struct vm *vm)
 	return false;
 }
 
-/* What it occupies is all that is known of its memory. */
-static uint64_t memory_of(const struct vmm *vmm)
+/*
+ * What it has occupied is all that is known of its memory. What it gives back
+ * does not make it a smaller VM, of which less would have to be left.
+ */
+static void look(struct vm_process *p)
 {
-	return vmm->resident + vmm->swapped;
+	uint64_t now;
+
+	vmm_look(&p->vmm, uv_now(p->vm.settings->loop));
+	now = p->vmm.resident + p->vmm.swapped;
+	if (p->memory < now)
+		p->memory = now;
 }
 
 static json_t *pack(struct vm_process *p)
 {
 	struct interface_vm out;
 
-	vmm_look(&p->vmm, uv_now(p->vm.settings->loop));
+	look(p);
 	out = (struct interface_vm){
 		.name = p->vm.name,
 		.state = INTERFACE_REFUSED,
-		.memory = memory_of(&p->vmm),
+		.memory = p->memory,
 		.resident = p->vmm.resident,
 		.freed = INTERFACE_UNKNOWN,
 		.reason = "no balloon: only its process is known",
@@ -182,10 +193,10 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 {
 	struct vm_process *p = of(vm);
 
-	vmm_look(&p->vmm, uv_now(vm->settings->loop));
+	look(p);
 	if (!p->vmm.fixed)
 		guest->flags |= PLAN_PAGEABLE;
-	guest->memory = memory_of(&p->vmm);
+	guest->memory = p->memory;
 	guest->resident = p->vmm.resident;
 	guest->paged_out = p->vmm.swapped;
 }

@@ -12,6 +12,8 @@
 
 /* /proc/PID/status costs ten times what statm does: not for 100 VMs a second */
 #define LOOK_MS		10000
+/* Paged out or back in: a count that is older would have it twice or never. */
+#define LOOK_BYTES	(UINT64_C(16) << 20)
 
 /* statm is seven numbers; status has 1.5 KiB, and lists of processors. */
 #define STATM_TEXT_MAX	256
@@ -158,21 +160,33 @@ static void look_cgroup(struct vmm *vmm)
 		vmm->swapped = bytes;
 }
 
+/* What left RAM may have been paged out, and what came to it paged in. */
+static bool has_moved(const struct vmm *vmm)
+{
+	if (vmm->resident < vmm->looked_resident)
+		return vmm->looked_resident - vmm->resident >= LOOK_BYTES;
+	return vmm->swapped &&
+		vmm->resident - vmm->looked_resident >= LOOK_BYTES;
+}
+
 /**
  * vmm_look - look at it now
  * @vmm:	a process, or none
  * @now_ms:	a clock that only goes forward
  *
- * A system call; what is costly is looked at each ten seconds.
+ * A system call; what is costly is looked at each ten seconds, and when some of
+ * it may have been paged out or in.
  */
 void vmm_look(struct vmm *vmm, uint64_t now_ms)
 {
 	if (vmm->statm_fd < 0)
 		return;
 	look_statm(vmm);
-	if (vmm->looked_ms && now_ms - vmm->looked_ms < LOOK_MS)
+	if (vmm->looked_ms && now_ms - vmm->looked_ms < LOOK_MS &&
+	    !has_moved(vmm))
 		return;
 	vmm->looked_ms = now_ms ? now_ms : 1;
+	vmm->looked_resident = vmm->resident;
 	look_status(vmm);
 	look_cgroup(vmm);
 }

@@ -20,6 +20,7 @@
  * @statm_fd:	/proc/PID/statm, or -1
  * @cgroup_fd:	its cgroup's directory, where it is the only process, or -1
  * @looked_ms:	when the costly things were looked at, 0 if never
+ * @looked_resident: @resident at that time
  */
 struct vmm {
 	pid_t pid;
@@ -29,6 +30,7 @@ struct vmm {
 	int statm_fd;
 	int cgroup_fd;
 	uint64_t looked_ms;
+	uint64_t looked_resident;
 };
 
 void vmm_init(struct vmm *vmm);
