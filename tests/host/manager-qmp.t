@@ -305,4 +305,20 @@ test_who_may_still_be_heard_is_not_paged_out() {
 	at_least $((SECONDS - since)) 9 "seconds before it may be paged out"
 }
 
+# interval - how often VM s's QEMU asks its guest, in seconds
+interval() {
+	(
+		echo '{"execute": "qmp_capabilities", "id": "a"}'
+		echo '{"execute": "qom-get", "arguments": {"property":' \
+			'"guest-stats-polling-interval"}, "id": "b"}'
+	) | socat -t 5 - "UNIX-CONNECT:$MON/1.qmp" |
+		jq -r 'select(.id == "b").return'
+}
+
+test_statistics_are_recent_however_seldom_they_are_asked_for() {
+	alone 64 'qmp_period = 60' 'qmp_mode = borrow'
+	within 30 is_state s running || return
+	eq "$(interval)" 2 "seconds between statistics"
+}
+
 run_tests

@@ -37,6 +37,12 @@
 /* What is read at once, and from one VM before others get their turn. */
 #define PIECE_MAX	16384
 
+/*
+ * How old a guest's statistics may be when QEMU is asked for them: they count
+ * from when they were seen to be new.
+ */
+#define STATS_MAX_S	2
+
 #define LIBVIRT_DIR	"/var/lib/libvirt/qemu/domain-"
 
 enum phase {
@@ -351,7 +357,9 @@ static int options_check(const struct qmp_link_options *options,
 
 static uint32_t stats_period(const struct qmp_link_options *options)
 {
-	return options->stats_s ? options->stats_s :
+	if (options->stats_s)
+		return options->stats_s;
+	return options->period_ms > STATS_MAX_S * 1000 ? STATS_MAX_S :
 		(options->period_ms + 999) / 1000;
 }
 

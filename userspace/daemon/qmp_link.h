@@ -51,7 +51,7 @@ enum qmp_link_mode {
  * @mode:	whose it is
  * @period_ms:	how often everything is asked for
  * @stats_s:	how often QEMU asks the guest for statistics; 0: as often, at
- *		most each second
+ *		most each second and at least each two
  */
 struct qmp_link_options {
 	const char *path;
