@@ -36,11 +36,6 @@ static bool queues_idle(struct ballonet *bal)
 	return !bal->inflateq.in_flight && !bal->deflateq.in_flight;
 }
 
-static u64 held_frames(struct ballonet *bal)
-{
-	return (bal->held_blocks[0] << bal->huge_order) + bal->held_blocks[1];
-}
-
 /* For whoever looks. */
 static void refuse_note(struct ballonet *bal, enum ballonet_state reason,
 			unsigned int retry_ms)
@@ -72,23 +67,9 @@ u64 ballonet_engine_actual(struct ballonet *bal)
 	u64 frames;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	frames = held_frames(bal);
+	frames = ballonet_held_frames(bal);
 	spin_unlock_irqrestore(&bal->lock, flags);
 	return frames + READ_ONCE(bal->deflateq.in_flight_frames);
-}
-
-static void hold(struct ballonet *bal, struct page *page)
-{
-	bool huge = ballonet_block_order(page);
-	unsigned long flags;
-
-	if (!huge)
-		ballonet_frame_hold(bal, page);
-	spin_lock_irqsave(&bal->lock, flags);
-	if (huge)
-		list_add(&page->lru, &bal->nodes[page_to_nid(page)].held);
-	bal->held_blocks[huge ? 0 : 1]++;
-	spin_unlock_irqrestore(&bal->lock, flags);
 }
 
 static void give(struct ballonet *bal, struct page *page)
@@ -176,7 +157,7 @@ static void answer_finish(struct ballonet *bal, struct ballonet_queue *q,
 	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
 		list_del(&page->lru);
 		if (ballonet_rq_is_hosts(q, rq, page, done))
-			hold(bal, page);
+			ballonet_hold(bal, page);
 		else
 			give(bal, page);
 	}
@@ -319,6 +300,7 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 			if (!add(bal, rq, page))
 				break;
 			need -= 1ULL << order;
+			cond_resched();
 			continue;
 		}
 		if (allowed >> order == 0) {
@@ -352,7 +334,7 @@ static void rq_abandon(struct ballonet *bal, struct ballonet_queue *q,
 	list_for_each_entry_safe(page, next, &rq->blocks, lru) {
 		list_del(&page->lru);
 		if (was_held)
-			hold(bal, page);
+			ballonet_hold(bal, page);
 		else
 			ballonet_block_give(bal, page);
 	}
@@ -405,65 +387,13 @@ static enum ballonet_state inflate(struct ballonet *bal, u64 need)
 	return state;
 }
 
-static struct page *unhold_huge(struct ballonet *bal)
-{
-	struct list_head *held = ballonet_node_held(bal);
-	struct page *page;
-	unsigned long flags;
-
-	spin_lock_irqsave(&bal->lock, flags);
-	page = list_first_entry_or_null(held, struct page, lru);
-	if (page) {
-		list_del(&page->lru);
-		bal->held_blocks[0]--;
-	}
-	spin_unlock_irqrestore(&bal->lock, flags);
-	return page;
-}
-
-static struct page *unhold_frame(struct ballonet *bal)
-{
-	struct page *page = ballonet_frame_unhold(bal);
-	unsigned long flags;
-
-	if (page) {
-		spin_lock_irqsave(&bal->lock, flags);
-		bal->held_blocks[1]--;
-		spin_unlock_irqrestore(&bal->lock, flags);
-	}
-	return page;
-}
-
-/* A block of at most @need frames, split off a larger one if there is none. */
-static struct page *unhold(struct ballonet *bal, u64 need)
-{
-	struct page *page = NULL, *next;
-	LIST_HEAD(frames);
-
-	if (need >> bal->huge_order)
-		page = unhold_huge(bal);
-	if (!page)
-		page = unhold_frame(bal);
-	if (page || bal->held_blocks[1])
-		return page;
-	page = unhold_huge(bal);
-	if (!page)
-		return NULL;
-	ballonet_block_split(bal, page, &frames);
-	list_for_each_entry_safe(page, next, &frames, lru) {
-		list_del(&page->lru);
-		hold(bal, page);
-	}
-	return unhold_frame(bal);
-}
-
 /* Blocks to take back, at most @need frames, into a request. */
 static void gather(struct ballonet *bal, struct ballonet_rq *rq, u64 need)
 {
 	while (rq->frames < need) {
 		u64 fits = min_t(u64, need - rq->frames,
 				 ballonet_rq_room(bal, rq));
-		struct page *page = fits ? unhold(bal, fits) : NULL;
+		struct page *page = fits ? ballonet_unhold(bal, fits) : NULL;
 
 		if (!page)
 			return;
@@ -473,7 +403,7 @@ static void gather(struct ballonet *bal, struct ballonet_rq *rq, u64 need)
 		 */
 		if (READ_ONCE(bal->unanswered) ||
 		    !ballonet_rq_add(bal, rq, page)) {
-			hold(bal, page);
+			ballonet_hold(bal, page);
 			return;
 		}
 	}
@@ -518,7 +448,7 @@ static enum ballonet_state move(struct ballonet *bal, u64 leaving)
 	}
 	want = wanted(bal, &pressed);
 	spin_lock_irqsave(&bal->lock, flags);
-	held = held_frames(bal);
+	held = ballonet_held_frames(bal);
 	spin_unlock_irqrestore(&bal->lock, flags);
 	have = held + READ_ONCE(bal->inflateq.in_flight_frames);
 	/* What leaves is deflated first; another pass takes as much again. */
@@ -710,8 +640,8 @@ void ballonet_engine_release(struct ballonet *bal)
 
 	/* A kick that was on its way when the drain began. */
 	cancel_delayed_work_sync(&bal->engine);
-	while (held_frames(bal)) {
-		page = unhold(bal, U64_MAX);
+	while (ballonet_held_frames(bal)) {
+		page = ballonet_unhold(bal, U64_MAX);
 		if (page)
 			give(bal, page);
 		else	/* Compaction has it, and returns it. */

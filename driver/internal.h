@@ -26,11 +26,10 @@
  *	the guest's ──► free_page_vq ──answer──► held ──DONE, need──► its own
  *
  * Locks: ballonet_queue.lock and ballonet.lock are spinlocks, taken in
- * interrupts too, and ballonet_hint.lock is one that is not; never nested. None
- * is held over an allocation or a wait. ballonet_standby.lock is a spinlock that
- * nests with none and is not taken in interrupts. Nor are ballonet_watch.lock and
- * ballonet_events.lock, which nest in this order, inside of the lock of a PSI
- * trigger's wait queue.
+ * interrupts too, and ballonet_hint.lock and ballonet_standby.lock are two that
+ * are not; never nested. None is held over an allocation or a wait. Nor are
+ * ballonet_watch.lock and ballonet_events.lock, which nest in this order,
+ * inside of the lock of a PSI trigger's wait queue.
  */
 #ifndef _BALLONET_INTERNAL_H
 #define _BALLONET_INTERNAL_H
@@ -59,7 +58,7 @@
 static_assert(PAGE_SHIFT == BALLONET_FRAME_SHIFT);
 
 /* An exchange of 64 bits that holds against the host too. */
-#if defined(CONFIG_64BIT) && defined(sync_cmpxchg)
+#if defined(CONFIG_64BIT) && defined(arch_sync_cmpxchg)
 #define BALLONET_STANDBY_POSSIBLE
 #endif
 
@@ -593,6 +592,11 @@ int ballonet_rq_result(struct ballonet *bal, struct ballonet_rq *rq,
 		       u64 *ret_done);
 bool ballonet_rq_is_hosts(struct ballonet_queue *q, struct ballonet_rq *rq,
 			  struct page *page, u64 done);
+
+/* held.c */
+u64 ballonet_held_frames(struct ballonet *bal);
+void ballonet_hold(struct ballonet *bal, struct page *page);
+struct page *ballonet_unhold(struct ballonet *bal, u64 need);
 
 /* engine.c */
 void ballonet_engine_init(struct ballonet *bal);
