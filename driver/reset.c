@@ -40,16 +40,16 @@ static bool needs_reset(struct ballonet *bal)
  */
 static int device_negotiate(struct virtio_device *vdev)
 {
+	u64 offered[VIRTIO_FEATURES_U64S];
 	unsigned int bit;
-	u64 offered;
 	int rc;
 
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
-	offered = vdev->config->get_features(vdev);
+	virtio_get_features(vdev, offered);
 	for (bit = VIRTIO_TRANSPORT_F_START; bit < VIRTIO_TRANSPORT_F_END;
 	     bit++)
-		if (offered & BIT_ULL(bit))
+		if (offered[0] & BIT_ULL(bit))
 			__virtio_set_bit(vdev, bit);
 	ballonet_features_drop(vdev);
 	rc = vdev->config->finalize_features(vdev);
@@ -70,6 +70,8 @@ static void reset_work(struct work_struct *work)
 	/* The guest slept meanwhile, and it was reset for that. */
 	if (READ_ONCE(bal->state) != BALLONET_BROKEN && !needs_reset(bal))
 		return;
+	/* Or it would ask for the next one. */
+	ballonet_engine_stop(bal);
 	ballonet_device_down(bal);
 	rc = device_negotiate(bal->vdev);
 	if (!rc)

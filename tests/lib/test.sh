@@ -113,17 +113,21 @@ run_test() {
 	fi
 }
 
-# run_tests - every function test_*, then the plan
+# names_of_tests - of the functions test_*, in their order
+names_of_tests() {
+	# shellcheck disable=SC2046 # names of functions are words
+	(shopt -s extdebug; declare -F \
+		$(compgen -A function test_ || echo none) |
+		sort -k2,2n | sed 's/ .*//; s/^test_//')
+}
+
+# run_tests - each of them, then the plan
 run_tests() {
 	local name
 
-	# shellcheck disable=SC2046 # names of functions are words
 	while read -r name; do
-		name=${name#test_}
 		run_test "${name//_/ }" "test_$name"
-	done < <(shopt -s extdebug; declare -F \
-		$(compgen -A function test_ || echo none) |
-		sort -k2,2n | sed 's/ .*//')
+	done < <(names_of_tests)
 	echo "1..$tests_run"
 	[ $tests_failed -eq 0 ]
 }

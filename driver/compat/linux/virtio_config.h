@@ -37,4 +37,20 @@ static inline int ballonet_find_vqs(struct virtio_device *vdev,
 #define virtio_find_vqs ballonet_find_vqs
 #endif /* < 6.11 */
 
+/*
+ * A transport that has more than 64 features need not have get_features().
+ * Two words are what such a kernel fills in.
+ */
+#ifndef VIRTIO_FEATURES_U64S
+#define VIRTIO_FEATURES_U64S	2
+#endif
+
+#ifndef BALLONET_HAVE_EXTENDED_FEATURES
+static inline void virtio_get_features(struct virtio_device *vdev,
+				       u64 *features)
+{
+	features[0] = vdev->config->get_features(vdev);
+}
+#endif
+
 #endif
