@@ -149,15 +149,11 @@ static unsigned int collect(struct ballonet *bal, unsigned int most,
 	return n;
 }
 
-static unsigned int collect_any(struct ballonet *bal, unsigned int most,
-				struct list_head *list)
-{
-	unsigned int n;
-
-	/* Having one back that is offered costs the host nothing. */
-	n = collect(bal, most, BALLONET_STANDBY_OFFERED, list);
-	return n ?: collect(bal, most, BALLONET_STANDBY_TAKEN, list);
-}
+/* Having one back that is only offered costs the host nothing. */
+static const unsigned int cheapest_first[] = {
+	BALLONET_STANDBY_OFFERED,
+	BALLONET_STANDBY_TAKEN,
+};
 
 /**
  * ballonet_standby_release() - have blocks back
@@ -172,17 +168,19 @@ static unsigned int collect_any(struct ballonet *bal, unsigned int most,
 u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
 {
 	struct page *page, *next;
-	u64 done = 0;
+	unsigned int i = 0, n;
+	u64 done = 0, want;
 	LIST_HEAD(list);
 
-	while (done < frames) {
-		u64 want = DIV_ROUND_UP_ULL(frames - done,
-					    BALLONET_STANDBY_FRAMES);
-		unsigned int n = collect_any(bal, min_t(u64, want, BATCH),
-					     &list);
-
-		if (!n)
-			break;
+	while (done < frames && i < ARRAY_SIZE(cheapest_first)) {
+		want = min_t(u64, frames - done,
+			     BATCH * BALLONET_STANDBY_FRAMES);
+		n = collect(bal, DIV_ROUND_UP(want, BALLONET_STANDBY_FRAMES),
+			    cheapest_first[i], &list);
+		if (!n) {
+			i++;
+			continue;
+		}
 		list_for_each_entry_safe(page, next, &list, lru) {
 			list_del(&page->lru);
 			ballonet_block_give(bal, page);
@@ -191,6 +189,7 @@ u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
 		done += (u64)n * BALLONET_STANDBY_FRAMES;
 		WRITE_ONCE(bal->standby.pause_until,
 			   jiffies + msecs_to_jiffies(PAUSE_MS));
+		cond_resched();
 	}
 	return done;
 }
@@ -203,10 +202,15 @@ u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
  */
 struct page *ballonet_standby_take(struct ballonet *bal)
 {
+	unsigned int i, n = 0;
 	struct page *page;
 	LIST_HEAD(list);
 
-	if (!READ_ONCE(bal->standby.nr) || !collect_any(bal, 1, &list))
+	if (!READ_ONCE(bal->standby.nr))
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(cheapest_first) && !n; i++)
+		n = collect(bal, 1, cheapest_first[i], &list);
+	if (!n)
 		return NULL;
 	page = list_first_entry(&list, struct page, lru);
 	list_del(&page->lru);
@@ -501,9 +505,9 @@ void ballonet_standby_tell(struct ballonet *bal)
 void ballonet_standby_answered(struct ballonet *bal, int rc)
 {
 	if (rc)
-		dev_warn(&bal->vdev->dev,
-			 "host does not take the standby table: error %d\n",
-			 rc);
+		dev_warn_ratelimited(&bal->vdev->dev,
+				     "host does not take the standby table: error %d\n",
+				     rc);
 	WRITE_ONCE(bal->standby.told, !rc);
 	ballonet_standby_kick(bal);
 }
@@ -563,6 +567,8 @@ void ballonet_standby_start(struct ballonet *bal)
 	if (!sb->table)
 		return;
 	sb->untold = true;
+	/* A late answer of the device that it was. */
+	WRITE_ONCE(sb->told, false);
 	sb->looks = 0;
 	sb->free_last = free_frames();
 	WRITE_ONCE(sb->pause_until, jiffies);
