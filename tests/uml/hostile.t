@@ -800,7 +800,7 @@ test_the_guest_that_was_to_be_migrated_leaves() {
 
 # All other bits of devices and vendors: nobody knows what they mean.
 test_a_device_with_features_that_nobody_knows_is_served() {
-	guest_meets_liar $((RANGES | VERSION_1 | 0xffffc0 | 0xfff << 52)) ||
+	guest_meets_liar $((RANGES | VERSION_1 | 0xffffc0 | 0x7ff << 53)) ||
 		return
 	works_again
 	guest_leaves

@@ -54,7 +54,7 @@
 #define F_RANGES	(1ull << BALLONET_F_RANGES)
 #define F_EVENTS	(1ull << BALLONET_F_EVENTS)
 /* Of devices and vendors, but of no balloon: nobody can know them. */
-#define F_UNKNOWN	(0xffffc0ull | 0xfffull << 52)
+#define F_UNKNOWN	(0xffffc0ull | 0x7ffull << 53)
 #define REPLY_ACK	3
 #define PROTOCOL	(1u << REPLY_ACK | 1u << 5 | 1u << 9)
 #define NEED_REPLY	8u
