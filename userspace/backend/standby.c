@@ -354,8 +354,8 @@ bool standby_serve(struct backend *b)
 		take_done(b);
 	if (!w->runs)
 		scan_next(b);
-	if (w->runs && (atomic_load(&b->is_failed) || guard_refuses(b) ||
-			!batch_take(b)))
+	if (w->runs && (!b->ring[0].running || atomic_load(&b->is_failed) ||
+			guard_refuses(b) || !batch_take(b)))
 		scan_end(b);
 	return w->runs || atomic_load(&w->take.phase) == TAKE_ORDERED;
 }
