@@ -99,7 +99,7 @@ fresh() {
 
 # An idle guest that occupies more than there is for all VMs.
 test_the_planner_takes_from_it_what_is_idle() {
-	check ctl reload
+	check ctl set vm auto
 	manager_end TERM
 	conf '[host]' 'manage = on' 'budget = 128M' 'period = 0.5' \
 		'[vm vm]' "qmp = $MON" 'min = 64M'
