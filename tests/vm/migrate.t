@@ -114,7 +114,8 @@ free_memory_stays() {
 	guest_boots "$1" || return
 	check driver_load a ballonet
 	migrate a b 192 || return
-	at_most "$sent_mib" $((DIRTY - 64)) "MiB transferred"
+	# What the load writes meanwhile goes twice, on a busy machine all of it.
+	at_most "$sent_mib" $((DIRTY - 32)) "MiB transferred"
 	within 20 knob_is b hinted 0
 	balloon_obeys b
 }
