@@ -305,6 +305,28 @@ test_who_may_still_be_heard_is_not_paged_out() {
 	at_least $((SECONDS - since)) 9 "seconds before it may be paged out"
 }
 
+test_a_VM_whose_monitor_does_not_answer_keeps_its_memory() {
+	local current
+
+	alone 64
+	within 30 is_state s running || return
+	within 30 eval '[ "$(why s current)" -gt 0 ]' || return
+	current=$(why s current)
+	kill -STOP "$monitors_pid"
+	within 60 is_state s waiting || return
+	within 30 eval '[ "$(why s reason)" = frozen ]'
+	eq "$(why s current)" "$current" "memory it is counted with"
+	# Nor does the next manager, to whom it has never said a word.
+	manager_end TERM
+	manager_start
+	within 60 eval '[ "$(why s reason)" = fixed ]' || return
+	at_least "$(why s current)" 4096 "bytes of one never heard"
+	kill -CONT "$monitors_pid"
+	within 60 eval '[ "$(why s current)" = '"$current"' ]' || return
+	kill -KILL "$monitors_pid"
+	within 30 eval '[ "$(why s current)" = null ]'
+}
+
 # interval - how often VM s's QEMU asks its guest, in seconds
 interval() {
 	(

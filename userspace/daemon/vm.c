@@ -134,8 +134,6 @@ void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest)
 	};
 	memset(&ret_guest->stats, 0xff, sizeof(ret_guest->stats));
 	ret_guest->stats.when_ms = 0;
-	if (!vm_present(vm))
-		return;
 	vm->ops->snapshot(vm, ret_guest);
 	if (vm->wish != CONF_WISH_NONE || vm->setting)
 		ret_guest->flags |= PLAN_MANUAL;

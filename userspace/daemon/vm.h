@@ -57,7 +57,8 @@ struct vm;
  * @period:	vm_settings.period_ms has changed; may be NULL
  * @restart:	replace the process that serves it; 0 or a negative errno; may
  *		be NULL
- * @snapshot:	fill in what is known; the rest is zero
+ * @snapshot:	fill in what is known, also of one that is not present but
+ *		occupies memory; the rest is zero
  * @vmm:	its VMM's process, as far as it is known
  * @describe:	how it is served, as Describe of io.ballonet.Manager; NULL if it
  *		is not

@@ -581,7 +581,8 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 	struct vm_backend *b = of(vm);
 	struct gauge gauge;
 
-	if (gauge_look(store_find(&b->store, STATE_FD), &gauge))
+	if (!present(vm) ||
+	    gauge_look(store_find(&b->store, STATE_FD), &gauge))
 		return;
 	vm_gauge_snapshot(&gauge, guest);
 	guest->paged_out = paged_out(b);

@@ -193,6 +193,8 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 {
 	struct vm_process *p = of(vm);
 
+	if (!present(vm))
+		return;
 	look(p);
 	if (!p->vmm.fixed)
 		guest->flags |= PLAN_PAGEABLE;

@@ -44,6 +44,8 @@
  * @vmm:	its process
  * @pid:	of the process that was seen last, 0 if none was
  * @resets:	of the guest, as far as they were seen
+ * @last:	what was known while its monitor answered; memory is 0 if
+ *		nothing was, or its process has ended
  * @up_ms:	since when this guest could be heard
  * @why:	why the monitor does not answer
  */
@@ -53,6 +55,7 @@ struct vm_qmp {
 	struct vmm vmm;
 	pid_t pid;
 	uint64_t resets;
+	struct plan_guest last;
 	uint64_t up_ms;
 	char why[FAULT_MAX];
 };
@@ -112,7 +115,10 @@ static void on_up(struct vm_qmp *q)
 	q->up_ms = uv_now(q->vm.settings->loop);
 	log_info("%s: monitor answers: process %d, QEMU %u.%u.%u", q->vm.name,
 		 (int)pid, version[0], version[1], version[2]);
+	/* The number may be another process' by now. */
+	vmm_set(&q->vmm, 0);
 	vmm_set(&q->vmm, pid);
+	q->last = (struct plan_guest){ 0 };
 	if (!q->pid && vm_note_pid(&q->vm) == pid && pid)
 		q->vm.wish_done = true;
 	else if (q->pid != pid)
@@ -134,8 +140,6 @@ static void on_state(bool up, const char *reason, void *userdata)
 	snprintf(q->why, sizeof(q->why), "%s", reason);
 	q->vm.trouble = q->why;
 	log_info("%s: monitor does not answer: %s", q->vm.name, reason);
-	/* What is open of the process keeps nothing alive, nor is it needed. */
-	vmm_set(&q->vmm, 0);
 	if (q->vm.doomed)
 		alarm_set(q->vm.settings->reaper, 0);
 }
@@ -426,12 +430,36 @@ static void stats_take(const struct qmp_vm *now, struct plan_stats *stats)
 	stats->alloc_stalls = now->stats[QMP_STAT_ALLOC_STALLS];
 }
 
+/*
+ * As long as its process lives, what it has is nobody else's. Of one that was
+ * never heard, what it occupies is all that is known.
+ */
+static void snapshot_silent(struct vm_qmp *q, struct plan_guest *guest)
+{
+	const struct plan_guest *last = &q->last;
+
+	if (!q->vmm.resident) {
+		q->last.memory = 0;
+		vmm_set(&q->vmm, qmp_link_pid(q->link));
+	}
+	guest->flags = (last->flags & PLAN_BALLOON) | PLAN_STATS | PLAN_FROZEN;
+	guest->memory = last->memory ? last->memory : q->vmm.resident;
+	guest->target = last->memory ? last->target : 0;
+	guest->actual = last->memory ? last->actual : 0;
+	guest->resident = at_most(q->vmm.resident, guest->memory);
+	guest->paged_out = at_most(q->vmm.swapped, guest->memory);
+}
+
 static void snapshot(struct vm *vm, struct plan_guest *guest)
 {
 	struct vm_qmp *q = of(vm);
 	const struct qmp_vm *now = qmp_link_vm(q->link);
 
 	vmm_look(&q->vmm, uv_now(vm->settings->loop));
+	if (!present(vm)) {
+		snapshot_silent(q, guest);
+		return;
+	}
 	if (now->present && was_heard(now) && !is_fixed(q))
 		guest->flags |= PLAN_BALLOON;
 	/* Without them: not heard yet, so that nothing is taken. */
@@ -447,6 +475,7 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 	guest->actual = known(now->actual, 0);
 	guest->resident = at_most(q->vmm.resident, now->memory);
 	guest->paged_out = at_most(q->vmm.swapped, now->memory);
+	q->last = *guest;
 }
 
 static const struct vmm *vmm(const struct vm *vm)

@@ -23,7 +23,7 @@ static const char *const meanings[PLAN_NR_REASONS] = {
 	[PLAN_STUCK] = "its balloon does not move; it is asked again later",
 	[PLAN_FIXED] = "it has no driver, or its memory must not be taken",
 	[PLAN_BY_HAND] = "its balloon was set by hand, or it is not to be managed",
-	[PLAN_IS_FROZEN] = "it is paused or migrates: its balloon is left alone",
+	[PLAN_IS_FROZEN] = "it is paused, migrates or does not answer: its balloon is left alone",
 	[PLAN_WISH] = "its administrator wishes for a balloon",
 	[PLAN_LIMIT] = "it had more than its maximum",
 };
