@@ -120,6 +120,26 @@ test_a_reload_changes_the_way() {
 	check test -S "$RUN/vm/b.sock"
 }
 
+test_a_reload_whose_new_way_is_refused_leaves_the_old_one() {
+	conf '[host]' 'manage = off' '[vm b]' 'qmp_period = 0.2' '[vm a]' \
+		'qmp = /var/lib/libvirt/qemu/domain-1-a/monitor.sock'
+	ctl_fails 1 "libvirt's" reload
+	is_state a running || fail "after a file that makes no sense"
+	mkdir "$RUN/vm/a.sock"
+	conf '[host]' 'manage = off' '[vm a]' '[vm b]' 'qmp_period = 0.2'
+	ctl_fails 1 'cannot listen for 1 of 2 VMs' reload
+	eq "$(describe a socket)" "$MON/3.qmp" "the old monitor"
+	is_state a running || fail "after a socket that cannot be made"
+	check logged "a: stays as it was, managed by $MON/3.qmp"
+	rmdir "$RUN/vm/a.sock"
+	check ctl reload
+	check test -S "$RUN/vm/a.sock"
+	conf '[host]' 'manage = off' '[vm a]' "qmp = $MON/3.qmp" \
+		'[vm b]' 'qmp_period = 0.2'
+	check ctl reload
+	within 30 is_state a running
+}
+
 test_ways_that_make_no_sense_are_refused() {
 	ctl_fails 1 'expected an absolute path' add x --qmp=relative
 	ctl_fails 1 'expected auto, hold or borrow' add x "--qmp=$MON/1.qmp" \

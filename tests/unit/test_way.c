@@ -55,6 +55,15 @@ static void a_way_outlives_being_packed(void **state)
 	}
 }
 
+static void a_back_end_has_no_monitor_to_differ_in(void **state)
+{
+	const struct way a = { .kind = WAY_BACKEND };
+	const struct way b = { .kind = WAY_BACKEND, .period_ms = 200 };
+
+	(void)state;
+	assert_true(way_equal(&a, &b));
+}
+
 static void what_makes_no_sense_is_named(void **state)
 {
 	static const struct {
@@ -63,6 +72,8 @@ static void what_makes_no_sense_is_named(void **state)
 	} cases[] = {
 		{ "{\"qmp\": \"a\"}", "qmp: 'a': expected an absolute path" },
 		{ "{\"pidfile\": \"\"}", "pidfile: ''" },
+		{ "{\"qmp\": \"/var/lib/libvirt/qemu/domain-1-a/x\"}",
+		  "this monitor is libvirt's" },
 		{ "{\"qmp\": \"/a\", \"pidfile\": \"/b\"}", "one of them" },
 		{ "{\"qmp\": \"/a\", \"qmp_mode\": \"x\"}", "qmp_mode: 'x'" },
 		{ "{\"qmp\": \"/a\", \"qmp_period_ms\": -1}", "-1: expected" },
@@ -102,6 +113,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_a_back_end),
 		cmocka_unit_test(a_way_outlives_being_packed),
+		cmocka_unit_test(a_back_end_has_no_monitor_to_differ_in),
 		cmocka_unit_test(what_makes_no_sense_is_named),
 		cmocka_unit_test(a_path_that_is_too_long_is_refused),
 	};

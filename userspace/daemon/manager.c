@@ -197,6 +197,11 @@ const char *manager_path(struct vm *vm)
 	return b ? b->socket_path : vm->way.path;
 }
 
+static const char *way_text(const struct way *way)
+{
+	return way->kind == WAY_BACKEND ? "listening at" : "managed by";
+}
+
 /**
  * manager_add - begin to listen for a VM's VMM, or to ask its monitor
  * @manager:	the manager
@@ -224,10 +229,17 @@ int manager_add(struct manager *manager, const char *name,
 	if (rc)
 		return rc == -EINVAL || rc == -EALREADY ? -EPROTO : rc;
 	*end = vm;
-	log_info("%s: %s %s", name, way->kind == WAY_BACKEND ?
-		 "listening at" : "managed by", manager_path(vm));
+	log_info("%s: %s %s", name, way_text(way), manager_path(vm));
 	*ret_vm = vm;
 	return 0;
+}
+
+/* It is in no list any more. */
+static void vm_forget(struct manager *manager, struct vm *vm)
+{
+	vm_note_remove(manager->vm_dir, vm->name);
+	vm_hand_forget(vm);
+	vm_destroy(vm);
 }
 
 /**
@@ -247,9 +259,7 @@ int manager_remove(struct manager *manager, struct vm *vm)
 		link = &(*link)->next;
 	*link = vm->next;
 	log_info("%s: removed", vm->name);
-	vm_note_remove(manager->vm_dir, vm->name);
-	vm_hand_forget(vm);
-	vm_destroy(vm);
+	vm_forget(manager, vm);
 	return 0;
 }
 
@@ -276,29 +286,59 @@ static void way_failed(const struct manager *manager,
 			manager->vm_dir, want->name, why);
 }
 
+/*
+ * Another way to a VM that is known: the old one is left when the new one is
+ * there, and not while a VMM needs it.
+ */
+static int vm_move(struct manager *manager, const struct conf_vm *want,
+		   struct vm **vm)
+{
+	struct vm *old = *vm, *moved, **link;
+	struct fault why = { "" };
+	int rc;
+
+	if (old->ops->bound(old)) {
+		log_warn("%s: its VMM is connected: the other way to it has to wait until that is gone",
+			 want->name);
+		return 0;
+	}
+	rc = vm_create(manager, want->name, &want->way, &moved, &why);
+	if (rc) {
+		way_failed(manager, want, why.text);
+		log_warn("%s: stays as it was, %s %s", want->name,
+			 way_text(&old->way), manager_path(old));
+		return rc;
+	}
+	for (link = &manager->vms; *link != old; link = &(*link)->next)
+		;
+	moved->next = old->next;
+	*link = moved;
+	vm_forget(manager, old);
+	log_info("%s: %s %s", want->name, way_text(&want->way),
+		 manager_path(moved));
+	*vm = moved;
+	return 0;
+}
+
 /* What was changed by a call stays, unless its line in the file has changed. */
 static int vm_configure(struct manager *manager, const struct conf_vm *want,
 			 const struct conf_vm *had)
 {
-	struct vm *vm = manager_find(manager, want->name);
+	struct vm *vm = manager_find(manager, want->name), *known = vm;
 	struct fault why = { "" };
-	int rc;
+	int rc = 0;
 
-	if (vm && !way_equal(&vm->way, &want->way)) {
-		if (manager_remove(manager, vm))
-			log_warn("%s: its VMM is connected: the other way to it has to wait until that is gone",
-				 want->name);
-		else
-			vm = NULL;
-	}
 	if (!vm) {
 		rc = manager_add(manager, want->name, &want->way, &vm, &why);
 		if (rc) {
 			way_failed(manager, want, why.text);
 			return rc;
 		}
-		had = NULL;
+	} else if (!way_equal(&vm->way, &want->way)) {
+		rc = vm_move(manager, want, &vm);
 	}
+	if (vm != known)
+		had = NULL;
 	vm->configured = true;
 	vm->doomed = false;
 	if (!had && want->wish == CONF_WISH_NONE) {
@@ -310,7 +350,7 @@ static int vm_configure(struct manager *manager, const struct conf_vm *want,
 	}
 	if (vm->grant != want->grant)
 		vm_grant(vm, want->grant);
-	return 0;
+	return rc;
 }
 
 /* Return: for how many VMs nobody listens; each is logged. */

@@ -43,8 +43,6 @@
  */
 #define STATS_MAX_S	2
 
-#define LIBVIRT_DIR	"/var/lib/libvirt/qemu/domain-"
-
 enum phase {
 	IDLE,
 	ASKING,
@@ -347,9 +345,6 @@ static int options_check(const struct qmp_link_options *options,
 		return fault_set(ret_fault, -ENAMETOOLONG,
 				 "path of %zu bytes, limit %d",
 				 strlen(options->path), SOCK_PATH_MAX - 1);
-	if (!strncmp(options->path, LIBVIRT_DIR, strlen(LIBVIRT_DIR)))
-		return fault_set(ret_fault, -EPERM,
-				 "this monitor is libvirt's: give the domain a second one");
 	if (!options->period_ms)
 		return fault_set(ret_fault, -EINVAL, "a period is 0");
 	return 0;
@@ -372,8 +367,7 @@ static uint32_t stats_period(const struct qmp_link_options *options)
  * @ret_link:	the link; connects from the loop, and again whenever it has to
  * @ret_fault:	what is wrong with the options
  *
- * Return: 0, -ENAMETOOLONG, -EPERM for libvirt's socket, -EINVAL for a period
- * of 0, -ENOMEM.
+ * Return: 0, -ENAMETOOLONG, -EINVAL for a period of 0, -ENOMEM.
  */
 int qmp_link_create(uv_loop_t *loop, const struct qmp_link_options *options,
 		    const struct qmp_link_ops *ops, void *userdata,

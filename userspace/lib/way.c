@@ -11,6 +11,9 @@ const char *const way_mode_names[WAY_NR_MODES] = {
 	[WAY_BORROW] = "borrow",
 };
 
+/* Monitors with libvirt as their one client. */
+#define LIBVIRT_DIR	"/var/lib/libvirt/qemu/domain-"
+
 /* What a path is of, by the names of the configuration and of Add. */
 static const char *const path_names[WAY_NR_KINDS] = {
 	[WAY_QMP] = "qmp",
@@ -38,6 +41,11 @@ int way_set_path(struct way *way, enum way_kind kind, const char *path,
 				 "%s: path of %zu bytes, limit %zu",
 				 path_names[kind], strlen(path),
 				 sizeof(way->path) - 1);
+	if (kind == WAY_QMP &&
+	    !strncmp(path, LIBVIRT_DIR, strlen(LIBVIRT_DIR)))
+		return fault_set(ret_fault, -EINVAL,
+				 "%s: %s: this monitor is libvirt's: give the domain a second one",
+				 path_names[kind], path);
 	way->kind = kind;
 	snprintf(way->path, sizeof(way->path), "%s", path);
 	return 0;
@@ -74,6 +82,9 @@ int way_set_mode(struct way *way, const char *name, struct fault *ret_fault)
  */
 bool way_equal(const struct way *a, const struct way *b)
 {
+	/* What else may be said does not concern a back-end. */
+	if (a->kind == WAY_BACKEND || b->kind == WAY_BACKEND)
+		return a->kind == b->kind;
 	return a->kind == b->kind && a->mode == b->mode &&
 		a->period_ms == b->period_ms && !strcmp(a->path, b->path);
 }
