@@ -266,6 +266,22 @@ test_a_VM_without_a_balloon_is_seen_as_one() {
 	check ctl remove p
 }
 
+test_a_process_that_only_has_the_number_of_a_VM_is_none() {
+	sleep 1000 &
+	vm_pid=$!
+	disown
+	background $vm_pid
+	echo $vm_pid >"$WORK/vm.pid"
+	touch -d '1 day ago' "$WORK/vm.pid"
+	check ctl add p "--pidfile=$WORK/vm.pid" >/dev/null
+	within 30 eval '[[ $(status p reason) == *"is another one"* ]]'
+	eq "$(status p state)" waiting state
+	touch "$WORK/vm.pid"
+	within 30 is_state p refused
+	check ctl remove p
+	kill $vm_pid
+}
+
 # holds BYTES - VM p is seen to occupy no less; fell BYTES - no more
 holds() {
 	[ "$(status p resident)" -ge "$1" ]

@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm_process.h"
 #include "log.h"
-#include "procfile.h"
+#include "pidfile.h"
 #include "vmm.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 /* How often the file is looked at while there is no process. */
 #define LOOK_MS		1000
-
-/* A number and a newline. */
-#define TEXT_MAX	32
 
 /**
  * struct vm_process - one VM
  * @vm:		what all have
  * @vmm:	its process
  * @memory:	the most that it was seen to have
- * @pidfd:	of it, or -1
+ * @pidfd:	of it; negative if there is none
  * @watch:	of @pidfd: rings when it has ended
  * @alarm:	when to look for one
  */
@@ -66,40 +60,21 @@ static void on_end(void *userdata, int events)
 	alarm_set(p->alarm, LOOK_MS);
 }
 
-/* The process' number or a negative errno. */
-static int64_t pid_read(const char *path)
-{
-	char text[TEXT_MAX];
-	const char *pos = text;
-	uint64_t number;
-	ssize_t len;
-
-	len = procfile_read(AT_FDCWD, path, text, sizeof(text));
-	if (len < 0)
-		return len;
-	if (!procfile_number(&pos, &number) || (*pos && strcmp(pos, "\n")) ||
-	    !number || number > INT32_MAX)
-		return -EBADMSG;
-	return (int64_t)number;
-}
-
 static int process_take(struct vm_process *p)
 {
-	int64_t pid = pid_read(p->vm.way.path);
+	pid_t pid;
 	int rc;
 
-	if (pid < 0)
-		return (int)pid;
-	p->pidfd = pidfd_open((pid_t)pid, 0);
+	p->pidfd = pidfile_open(p->vm.way.path, &pid);
 	if (p->pidfd < 0)
-		return -errno;
+		return p->pidfd;
 	rc = watch_start(p->vm.settings->loop, p->pidfd, UV_READABLE, on_end,
 			 p, &p->watch);
 	if (rc) {
 		process_forget(p);
 		return rc;
 	}
-	vmm_set(&p->vmm, (pid_t)pid);
+	vmm_set(&p->vmm, pid);
 	p->memory = 0;
 	return 0;
 }
@@ -110,8 +85,7 @@ static void on_alarm(void *userdata)
 	int rc = process_take(p);
 
 	if (rc) {
-		p->vm.trouble = rc == -EBADMSG ?
-			"its pidfile holds no number" : strerror(-rc);
+		p->vm.trouble = pidfile_error(rc);
 		alarm_set(p->alarm, LOOK_MS);
 		return;
 	}
