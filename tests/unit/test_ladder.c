@@ -8,6 +8,7 @@
 
 #include "../../userspace/daemon/ladder.h"
 #include "../../userspace/daemon/log.h"
+#include "../../userspace/daemon/watch.h"
 
 #include "procfile.h"
 #include "tree.h"
@@ -170,6 +171,78 @@ static void memory_of_one_group_is_merged_while_the_host_is_short(void **state)
 	assert_true(file_is(KSM "run", "1"));
 	tree_put(KSM "general_profit", "-4096\n");
 	minute(PLAN_GREEN, vms, 3);
+	assert_true(file_is(KSM "run", "0"));
+}
+
+/* Who waits for it for ever is killed. */
+static void fifo_put(const char *path)
+{
+	alarm(60);
+	unlinkat(tree_fd, path, 0);
+	assert_int_equal(mkfifoat(tree_fd, path, 0600), 0);
+}
+
+/* Who has written to it and waits goes on; what it wrote is thrown away. */
+static void fifo_release(const char *path)
+{
+	int fd = openat(tree_fd, path, O_RDONLY | O_CLOEXEC);
+	char text[64];
+
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof(text)) > 0);
+	close(fd);
+	alarm(0);
+}
+
+/* A step that has begun something; it is not waited for. */
+static void step_only(enum plan_level level, const struct ladder_vm *vms,
+		      size_t nr)
+{
+	const struct ladder_tick tick = {
+		.now_ms = now_ms,
+		.level = level,
+		.room = GIB,
+	};
+
+	ladder_step(ladder, &tick, vms, nr);
+	now_ms += 10000;
+}
+
+/* A write that takes its time, as the kernel's does while it unmerges. */
+static void nobody_waits_for_what_is_written(void **state)
+{
+	const struct ladder_vm vm = { "a", 1, "g", 10, -1, .pageable = true };
+
+	(void)state;
+	fifo_put(KSM "advisor_mode");
+	vm_merges(10);
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	step(PLAN_GREEN, &vm, 1);
+	now_ms += 10000;
+	step_only(PLAN_RED, &vm, 1);
+	step_only(PLAN_RED, &vm, 1);
+	assert_false(loop_end(&loop, 10));
+	assert_true(file_is(KSM "run", "0"));
+	fifo_release(KSM "advisor_mode");
+	step_only(PLAN_RED, &vm, 1);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(file_is(KSM "run", "1"));
+}
+
+static void what_is_begun_at_the_end_is_undone(void **state)
+{
+	const struct ladder_vm vm = { "a", 1, "g", 10, -1, .pageable = true };
+
+	(void)state;
+	fifo_put(KSM "advisor_mode");
+	vm_merges(10);
+	ladder_configure(ladder, 1u << RUNG_KSM);
+	step(PLAN_GREEN, &vm, 1);
+	now_ms += 10000;
+	step_only(PLAN_RED, &vm, 1);
+	ladder_destroy(&ladder);
+	fifo_release(KSM "advisor_mode");
+	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_true(file_is(KSM "run", "0"));
 }
 
@@ -544,6 +617,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(nothing_that_is_not_allowed_is_touched),
 		T(memory_of_one_group_is_merged_while_the_host_is_short),
+		T(nobody_waits_for_what_is_written),
+		T(what_is_begun_at_the_end_is_undone),
 		T(merging_that_does_not_pay_is_left_alone),
 		T(memory_of_two_groups_is_taken_apart_when_there_is_room),
 		T(the_end_of_a_vm_takes_nothing_apart),

@@ -65,7 +65,6 @@ void ladder_destroy(struct ladder **ladder)
 	ladder_ksm_end(l);
 	ladder_job_orphan(&l->looking);
 	ladder_job_orphan(&l->paging);
-	ladder_job_orphan(&l->unmerging);
 	for (i = 0; i < l->nr; i++)
 		guest_deinit(&l->guests[i]);
 	free(l->guests);

@@ -35,8 +35,26 @@ static void on_done(uv_work_t *work, int status)
 	struct ladder_job *job = (struct ladder_job *)work;
 
 	(void)status;
+	job->again = false;
 	job->done(job->ladder, job);
-	job_free(job);
+	if (!job->again || uv_queue_work(work->loop, work, on_work, on_done))
+		job_free(job);
+}
+
+/**
+ * ladder_job_again - have something else done with the same job
+ * @job:	from within its done()
+ * @run:	its next run()
+ * @done:	its next done()
+ */
+void ladder_job_again(struct ladder_job *job,
+		      void (*run)(struct ladder_job *job),
+		      void (*done)(struct ladder *ladder,
+				   struct ladder_job *job))
+{
+	job->run = run;
+	job->done = done;
+	job->again = true;
 }
 
 /**

@@ -155,18 +155,6 @@ static bool is_useful(struct ladder *ladder)
 	return true;
 }
 
-static void stop(struct ladder *ladder)
-{
-	struct fault fault;
-
-	if (!ladder->merges)
-		return;
-	ladder->merges = false;
-	if (ladder->ksm.run == KSM_MERGE &&
-	    ksm_stop(ladder->sys_fd, &fault))
-		log_warn("page sharing: %s", fault.text);
-}
-
 static void begin(struct ladder *ladder)
 {
 	if (!ladder->merges) {
@@ -182,19 +170,6 @@ static void adopt(struct ladder *ladder)
 	if (ladder->ksm.run == KSM_MERGE && ladder_allows(ladder, RUNG_KSM) &&
 	    !ladder_rival(ladder, RIVAL_SHARING))
 		begin(ladder);
-}
-
-static void start(struct ladder *ladder)
-{
-	struct fault fault;
-
-	if (ksm_start(ladder->sys_fd, &ladder->ksm, &fault)) {
-		because(ladder, "off: %s", fault.text);
-		return;
-	}
-	ladder->ksm.run = KSM_MERGE;
-	begin(ladder);
-	because(ladder, "on");
 }
 
 /* It has had the time to find something. */
@@ -214,41 +189,109 @@ static void judge(struct ladder *ladder)
 		rung->pauses = 0;
 }
 
+/*
+ * What is written waits for the kernel's thread, or until all is apart: that is
+ * done by a thread, one task at a time.
+ */
+
+static void start_run(struct ladder_job *job)
+{
+	job->ksm.rc = ksm_start(job->sys_fd, &job->ksm.ksm, &job->ksm.fault);
+}
+
+static void stop_run(struct ladder_job *job)
+{
+	job->ksm.rc = ksm_stop(job->sys_fd, &job->ksm.fault);
+}
+
+/* At 2, or for lack of room at 1, it shall not stay. */
 static void unmerge_run(struct ladder_job *job)
 {
-	/* Here, for the ladder may end meanwhile: at 2 nobody may start it. */
-	job->unmerge.rc = ksm_unmerge(job->sys_fd, &job->unmerge.ksm,
-				      job->unmerge.room,
-				      &job->unmerge.fault) ?:
-		ksm_stop(job->sys_fd, &job->unmerge.fault);
+	struct fault fault;
+	int rc;
+
+	job->ksm.rc = ksm_unmerge(job->sys_fd, &job->ksm.ksm, job->ksm.room,
+				  &job->ksm.fault);
+	rc = ksm_stop(job->sys_fd, &fault);
+	if (job->ksm.rc || !rc)
+		return;
+	job->ksm.rc = rc;
+	job->ksm.fault = fault;
+}
+
+static void stop_done(struct ladder *ladder, struct ladder_job *job)
+{
+	if (!ladder)
+		return;
+	ladder->ksm_job = NULL;
+	if (job->ksm.rc)
+		log_warn("page sharing: %s", job->ksm.fault.text);
+}
+
+static void start_done(struct ladder *ladder, struct ladder_job *job)
+{
+	if (!ladder) {
+		/* Nobody else will ever switch it off. */
+		ladder_job_again(job, stop_run, stop_done);
+		return;
+	}
+	ladder->ksm_job = NULL;
+	if (job->ksm.rc) {
+		because(ladder, "off: %s", job->ksm.fault.text);
+		return;
+	}
+	ladder->ksm.run = KSM_MERGE;
+	begin(ladder);
+	because(ladder, "on");
 }
 
 static void unmerge_done(struct ladder *ladder, struct ladder_job *job)
 {
 	if (!ladder)
 		return;
-	ladder->unmerging = NULL;
-	if (job->unmerge.rc) {
+	ladder->ksm_job = NULL;
+	if (job->ksm.rc) {
 		log_warn_rarely(&ladder->ksm_trouble,
 				"page sharing: memory of several groups stays merged: %s",
-				job->unmerge.fault.text);
+				job->ksm.fault.text);
 		return;
 	}
 	ladder->mixed = false;
 	log_info("page sharing: all memory is apart again");
 }
 
-static void unmerge(struct ladder *ladder)
+static void task(struct ladder *ladder, void (*run)(struct ladder_job *job),
+		 void (*done)(struct ladder *ladder, struct ladder_job *job))
 {
 	const struct ladder_job job = {
-		.run = unmerge_run,
-		.done = unmerge_done,
-		.unmerge.ksm = ladder->ksm,
-		.unmerge.room = ladder->room,
+		.run = run,
+		.done = done,
+		.ksm.ksm = ladder->ksm,
+		.ksm.room = ladder->room,
 	};
 
-	if (ladder->mixed && !ladder->unmerging)
-		ladder->unmerging = ladder_job_start(ladder, &job);
+	ladder->ksm_job = ladder_job_start(ladder, &job);
+}
+
+static void stop(struct ladder *ladder)
+{
+	if (!ladder->merges)
+		return;
+	ladder->merges = false;
+	if (ladder->ksm.run == KSM_MERGE)
+		task(ladder, stop_run, stop_done);
+}
+
+static void act(struct ladder *ladder, bool merge)
+{
+	if (ladder->mixed) {
+		ladder->merges = false;
+		task(ladder, unmerge_run, unmerge_done);
+	} else if (merge) {
+		task(ladder, start_run, start_done);
+	} else {
+		stop(ladder);
+	}
 }
 
 static void account(struct ladder *ladder)
@@ -270,6 +313,8 @@ void ladder_ksm_step(struct ladder *ladder)
 {
 	if (ladder->ksm_ms && ladder->now_ms - ladder->ksm_ms < STEP_MS)
 		return;
+	if (ladder->ksm_job)
+		return;
 	/* Nobody is judged before he was looked at. */
 	if (!ladder->looked)
 		return;
@@ -282,11 +327,7 @@ void ladder_ksm_step(struct ladder *ladder)
 	account(ladder);
 	adopt(ladder);
 	judge(ladder);
-	if (is_allowed(ladder) && is_useful(ladder))
-		start(ladder);
-	else
-		stop(ladder);
-	unmerge(ladder);
+	act(ladder, is_allowed(ladder) && is_useful(ladder));
 }
 
 /**
@@ -295,5 +336,8 @@ void ladder_ksm_step(struct ladder *ladder)
  */
 void ladder_ksm_end(struct ladder *ladder)
 {
-	stop(ladder);
+	/* One that is under way ends with it off, or is stop_run(). */
+	if (!ladder->ksm_job)
+		stop(ladder);
+	ladder_job_orphan(&ladder->ksm_job);
 }

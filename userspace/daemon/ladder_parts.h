@@ -95,7 +95,7 @@ struct ladder_job;
  * @nr_known:	elements of @rivals_known
  * @paging:	the job that pages out, or NULL
  * @page_trouble: limits what is logged about that
- * @unmerging:	the job that unmerges, or NULL
+ * @ksm_job:	the job that switches it, or takes apart; NULL if there is none
  * @ksm:	of the last look at it
  * @has_ksm:	this kernel has it
  * @merges:	we have switched it on
@@ -128,7 +128,7 @@ struct ladder {
 	size_t nr_known;
 	struct ladder_job *paging;
 	struct log_limit page_trouble;
-	struct ladder_job *unmerging;
+	struct ladder_job *ksm_job;
 	struct ksm ksm;
 	bool has_ksm;
 	bool merges;
@@ -162,17 +162,19 @@ static inline bool ladder_allows(const struct ladder *ladder,
  * @ladder:	whose it is; NULL if that is gone
  * @run:	done in the thread: nothing of the ladder is touched
  * @done:	then done in the loop; its ladder is NULL if that is gone
+ * @again:	@run and @done are others now, and come next
  * @proc_fd:	a copy
  * @sys_fd:	a copy
  * @look:	ladder_look.c: what was seen
  * @page:	ladder_page.c: of whom, how much, and how that went
- * @unmerge:	ladder_ksm.c: what is merged, what room there is, how it went
+ * @ksm:	ladder_ksm.c: what is merged, what room there is, how it went
  */
 struct ladder_job {
 	uv_work_t work;
 	struct ladder *ladder;
 	void (*run)(struct ladder_job *job);
 	void (*done)(struct ladder *ladder, struct ladder_job *job);
+	bool again;
 	int proc_fd;
 	int sys_fd;
 	union {
@@ -192,13 +194,17 @@ struct ladder_job {
 			uint64_t room;
 			int rc;
 			struct fault fault;
-		} unmerge;
+		} ksm;
 	};
 };
 
 /* ladder_job.c */
 struct ladder_job *ladder_job_start(struct ladder *ladder,
 				    const struct ladder_job *like);
+void ladder_job_again(struct ladder_job *job,
+		      void (*run)(struct ladder_job *job),
+		      void (*done)(struct ladder *ladder,
+				   struct ladder_job *job));
 void ladder_job_orphan(struct ladder_job **job);
 
 /* ladder_look.c */

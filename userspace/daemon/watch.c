@@ -144,3 +144,29 @@ void alarm_destroy(struct alarm **alarm)
 		uv_close((uv_handle_t *)&(*alarm)->timer, on_closed);
 	*alarm = NULL;
 }
+
+static void on_late(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/**
+ * loop_end - let a loop come to its end
+ * @loop:	all that it has is closed, or will be
+ * @ms:		so long is waited for what threads do
+ *
+ * Return: true if it has ended. Else a thread is at work still, and only
+ * _exit() does not wait for it.
+ */
+bool loop_end(uv_loop_t *loop, uint64_t ms)
+{
+	uv_timer_t late;
+
+	uv_timer_init(loop, &late);
+	uv_unref((uv_handle_t *)&late);
+	uv_timer_start(&late, on_late, ms, 0);
+	uv_run(loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&late, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
+	return !uv_loop_close(loop);
+}

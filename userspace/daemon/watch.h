@@ -6,6 +6,7 @@
 #ifndef BALLONET_WATCH_H
 #define BALLONET_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -25,5 +26,7 @@ int alarm_create(uv_loop_t *loop, alarm_fn fn, void *userdata,
 void alarm_set(struct alarm *alarm, uint64_t ms);
 void alarm_clear(struct alarm *alarm);
 void alarm_destroy(struct alarm **alarm);
+
+bool loop_end(uv_loop_t *loop, uint64_t ms);
 
 #endif
