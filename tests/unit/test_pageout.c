@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
+#include <sys/syscall.h>
 
 #include "pageout.h"
 #include "procfile.h"
@@ -75,6 +77,47 @@ static void a_cgroup_shows_what_was_read_back(void **state)
 	close(pageout.cgroup_fd);
 }
 
+/* Mappings of another process, of 64 MiB each, that the kernel refuses. */
+static void maps_put(unsigned int nr)
+{
+	int fd = openat(tree_fd, "7/maps", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	FILE *file = fdopen(fd, "w");
+	unsigned int i;
+
+	assert_non_null(file);
+	for (i = 1; i <= nr; i++)
+		fprintf(file, "%" PRIx64 "-%" PRIx64 " rw-p 00000000 00:01 7\n",
+			2 * i * 64 * MIB + 1, (2 * i + 1) * 64 * MIB + 1);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void what_the_kernel_refuses_is_passed_over_for_a_while(void **state)
+{
+	struct pageout pageout = process();
+	uint64_t asked = 1;
+	int rc;
+
+	(void)state;
+	tree_put("7/statm", "1000 256 1 1 0 1 0\n");
+	maps_put(100000);
+	pageout.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	rc = pageout_piece(&pageout, MIB, &asked);
+	/* Not in every container. */
+	if (rc == -EPERM || rc == -ENOSYS)
+		skip();
+	assert_int_equal(rc, 0);
+	assert_int_equal(asked, 0);
+	/* Each at once, however large, and not all of them. */
+	assert_int_equal(pageout.cursor, (2 * 64 + 1) * 64 * MIB + 1);
+	assert_int_equal(pageout_piece(&pageout, MIB, &asked), 0);
+	assert_int_equal(pageout.cursor, (2 * 128 + 1) * 64 * MIB + 1);
+	/* Around, and from the first one on. */
+	maps_put(130);
+	assert_int_equal(pageout_piece(&pageout, MIB, &asked), 0);
+	assert_int_equal(pageout.cursor, (2 * 62 + 1) * 64 * MIB + 1);
+	close(pageout.pidfd);
+}
+
 static void what_compression_takes_is_not_free(void **state)
 {
 	struct pageout_gauge before = { 100 * MIB, 10 * MIB, 0 };
@@ -138,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_process_shows_what_it_has_and_waits_for),
 		T(a_cgroup_shows_what_was_read_back),
+		T(what_the_kernel_refuses_is_passed_over_for_a_while),
 		cmocka_unit_test(what_compression_takes_is_not_free),
 		T(a_cgroup_is_asked_in_pieces),
 		T(a_process_without_ram_has_nothing_to_page_out),

@@ -28,6 +28,9 @@
 /* Heaps and stacks of a VMM are smaller, the RAM of a VM is not. */
 #define RAM_MIN		(UINT64_C(16) << 20)
 
+/* A VM has a few mappings of that size; the next piece goes on behind these. */
+#define TRIES_MAX	64
+
 /* A line is 100 characters and the path of a file. */
 #define LINE_MAX_BYTES	(PATH_MAX + 128)
 
@@ -192,12 +195,11 @@ static bool is_ram(const char *line, struct range *ret_range)
 		ret_range->end - ret_range->start >= RAM_MIN;
 }
 
-/* The first at or behind @from, or false; its start is not before that. */
+/* The next that ends behind @from, or false; its start is not before that. */
 static bool range_next(FILE *maps, uint64_t from, struct range *ret_range)
 {
 	char line[LINE_MAX_BYTES];
 
-	rewind(maps);
 	while (fgets(line, sizeof(line), maps)) {
 		if (!is_ram(line, ret_range) || ret_range->end <= from)
 			continue;
@@ -225,18 +227,38 @@ static FILE *maps_open(const struct pageout *pageout)
 }
 
 /* Return: bytes that the kernel has looked at, or a negative errno. */
-static ssize_t range_page_out(int pidfd, const struct range *range)
+static ssize_t range_page_out(int pidfd, uint64_t start, uint64_t size)
 {
 	/* As the kernel has struct iovec: the address is not one of ours. */
-	const unsigned long vec[2] = { range->start,
-		range->end - range->start };
+	const unsigned long vec[2] = { start, size };
 	ssize_t n = syscall(SYS_process_madvise, pidfd, vec, 1, MADV_PAGEOUT,
 			    0);
 
 	return n < 0 ? -errno : n;
 }
 
-/* Around once at most. */
+/* One range, of which @bytes are enough; or a negative errno. */
+static int range_try(struct pageout *pageout, struct range *range,
+		     uint64_t bytes, uint64_t *asked)
+{
+	uint64_t size = range->end - range->start;
+	ssize_t n;
+
+	if (size > bytes)
+		size = bytes;
+	n = range_page_out(pageout->pidfd, range->start, size);
+	/* Locked, huge pages, a device: so is all of it. */
+	if (n == -EINVAL)
+		size = range->end - range->start;
+	else if (n < 0)
+		return (int)n;
+	else if (n > 0)
+		*asked += size;
+	pageout->cursor = range->start + size;
+	return 0;
+}
+
+/* Around once at most, and not for long: a VMM may have any mappings. */
 static int process_piece(struct pageout *pageout, uint64_t bytes,
 			 uint64_t *ret_asked)
 {
@@ -244,31 +266,25 @@ static int process_piece(struct pageout *pageout, uint64_t bytes,
 	FILE *maps = maps_open(pageout);
 	struct range range;
 	uint64_t asked = 0;
-	ssize_t n = 0;
+	int tries = 0, rc = 0;
 
 	if (!maps)
 		return -errno;
-	while (asked < bytes) {
-		if (!range_next(maps, pageout->cursor, &range)) {
-			pageout->cursor = 0;
-			if (wrapped)
-				break;
-			wrapped = true;
+	while (!rc && asked < bytes && tries < TRIES_MAX) {
+		if (range_next(maps, pageout->cursor, &range)) {
+			rc = range_try(pageout, &range, bytes - asked, &asked);
+			tries++;
 			continue;
 		}
-		if (range.end - range.start > bytes - asked)
-			range.end = range.start + bytes - asked;
-		n = range_page_out(pageout->pidfd, &range);
-		/* -EINVAL: locked, huge pages, a device. */
-		if (n < 0 && n != -EINVAL)
+		pageout->cursor = 0;
+		if (wrapped)
 			break;
-		if (n > 0)
-			asked += range.end - range.start;
-		pageout->cursor = range.end;
+		wrapped = true;
+		rewind(maps);
 	}
 	fclose(maps);
 	*ret_asked = asked;
-	return asked || n >= 0 || n == -EINVAL ? 0 : (int)n;
+	return asked ? 0 : rc;
 }
 
 static int cgroup_piece(struct pageout *pageout, uint64_t bytes,
@@ -289,7 +305,7 @@ static int cgroup_piece(struct pageout *pageout, uint64_t bytes,
  * @pageout:	whose memory
  * @bytes:	how much; rounded down to pages, and to PAGEOUT_PIECE
  * @ret_asked:	what the kernel was asked for: may be less, 0 if there is
- *		nothing
+ *		nothing, or nothing where was looked
  *
  * Return: 0, or what the system said: -EPERM without privileges, -ENOSYS,
  * -ENOENT before memory.reclaim (5.19), -ESRCH, -ENODEV if it is gone.
