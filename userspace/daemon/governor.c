@@ -106,7 +106,8 @@ static void guest_look(struct governor *governor, struct vm *vm,
 	/* Whatever a back-end says: what all occupy is the host's budget. */
 	ret_guest->resident = min_u64(ret_guest->resident,
 				      host_ram(governor->host));
-	policy_limits(policy, ret_guest->memory, &ret_guest->limits);
+	policy_limits(policy, ret_guest->memory, host_ram(governor->host),
+		      &ret_guest->limits);
 	if (!policy_is_managed(policy, has_rival)) {
 		ret_guest->flags |= PLAN_MANUAL;
 		ret_guest->flags &= ~PLAN_PAGEABLE;

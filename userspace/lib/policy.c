@@ -92,21 +92,24 @@ static bool says(const struct policy *policy, uint32_t bit)
 /**
  * policy_limits - the planner's limits
  * @policy:	of a VM
- * @memory:	its RAM
+ * @memory:	its RAM, as it says
+ * @ram:	the host's
  * @ret_limits:	filled
  *
  * Without a minimum the cap holds however short the host is: nobody has said
- * that the VM can do with less.
+ * that the VM can do with less. But no claim of one is worth more than a VM
+ * that has all of the host.
  */
-void policy_limits(const struct policy *policy, uint64_t memory,
+void policy_limits(const struct policy *policy, uint64_t memory, uint64_t ram,
 		   struct plan_limits *ret_limits)
 {
+	uint64_t most = min_u64(memory, ram);
 	uint32_t cap = says(policy, POLICY_CAP) ? policy->cap :
 		PLAN_CAP_DEFAULT;
 
 	*ret_limits = (struct plan_limits){
 		.min = says(policy, POLICY_MIN) ? policy->min :
-			sub_sat(memory, percent(memory, cap)),
+			sub_sat(most, percent(most, cap)),
 		.max = says(policy, POLICY_MAX) ? policy->max : 0,
 		.shares = says(policy, POLICY_SHARES) ? policy->shares : 0,
 		.cap = cap,

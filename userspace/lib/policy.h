@@ -62,7 +62,7 @@ struct policy {
 void policy_inherit(struct policy *policy, const struct policy *from);
 int policy_check(const struct policy *policy, struct fault *ret_fault);
 bool policy_is_managed(const struct policy *policy, bool has_rival);
-void policy_limits(const struct policy *policy, uint64_t memory,
+void policy_limits(const struct policy *policy, uint64_t memory, uint64_t ram,
 		   struct plan_limits *ret_limits);
 
 #endif
