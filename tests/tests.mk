@@ -12,11 +12,12 @@ needs_host := userspace
 needs_uml := userspace guest-uml guest-uml-debug
 needs_vm := userspace $(SERIES:%=guest-%) guest-uml qemu
 needs_lint := modules-debian
+needs_bench := userspace guest-6.12 guest-uml qemu
 
 GUESTS := $(SERIES:%=guest-%) guest-uml guest-uml-debug
 MODULES := $(GUESTS:guest-%=module-%)
 
-.PHONY: setup qemu modules-debian test coverage lint demo soak pressure $(SUITES:%=check-%) $(GUESTS) \
+.PHONY: setup qemu modules-debian test coverage lint demo soak pressure bench $(SUITES:%=check-%) $(GUESTS) \
 	$(MODULES)
 
 setup: ## install what building and testing need (root)
@@ -58,6 +59,11 @@ MINUTES ?= 10
 pressure: setup ## compare laws with real guests under pressure: MINUTES=10 of each
 	@$(MAKE) --no-print-directory userspace guest-uml
 	@BALLONET_PREPARED=1 tests/tools/pressure $(MINUTES)
+
+bench: setup ## measure speed, side by side: SUBJECTS= WORKS= ROUNDS=3 QUICK= (root)
+	@$(MAKE) --no-print-directory $(needs_bench)
+	@BALLONET_PREPARED=1 SUBJECTS='$(SUBJECTS)' WORKS='$(WORKS)' \
+		ROUNDS=$(ROUNDS) QUICK=$(QUICK) tests/bench/run
 
 demo: setup ## boot a guest and watch it hand memory to the host (root)
 	@$(MAKE) --no-print-directory -s programs qemu guest-6.12 >/dev/null

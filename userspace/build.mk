@@ -72,6 +72,9 @@ UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
 VMM_BIN := $(U)/tests/vmm
 # Of tests/pressure: a small host, and another's law for it.
 PRESSURE_BIN := $(U)/tests/hostwatch $(U)/tests/autoballoon
+# Of tests/bench: what it measures with.
+BENCH_SRC := $(wildcard tests/bench/*.c)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(U)/tests/%)
 SIM_SRC := $(wildcard tests/sim/*.c)
 SIM_BIN := $(U)/tests/sim
 MAN_SRC := $(wildcard $(US)/man/*.scd)
@@ -85,7 +88,7 @@ programs: $(US_BIN) ## build the programs into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
 host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL) $(PRESSURE_BIN) \
-	$(if $(SAN),,$(LADDERCTL))
+	$(BENCH_BIN) $(if $(SAN),,$(LADDERCTL))
 man: $(MAN)
 
 # Changed flags rebuild everything; changed paths, what they are compiled into.
@@ -148,6 +151,8 @@ $(VMM_BIN): $(call obj,$(VMM_SRC))
 	$(call us_link,)
 $(UML_BIN): $(U)/tests/%: $(U)/obj/tests/uml/%.o
 	$(call us_link,)
+$(BENCH_BIN): $(U)/tests/%: $(U)/obj/tests/bench/%.o
+	$(call us_link,)
 $(U)/tests/hostwatch: $(call obj,tests/pressure/hostwatch.c)
 	$(call us_link,)
 $(U)/tests/autoballoon: $(call obj,tests/pressure/autoballoon.c \
@@ -193,5 +198,6 @@ install: programs man $(US_JSON) $(US_UNIT) $(US_UDEV) ## install programs, manu
 
 -include $(patsubst %.o,%.d,$(call obj,$(LIB_SRC) $(BACKEND_SRC) $(DAEMON_SRC) \
 	$(CTL_SRC) $(PSI_SRC) $(UNIT_SRC) $(HOST_SRC) $(SIM_SRC) \
+	$(BENCH_SRC) \
 	tests/tools/qmpctl.c tests/tools/ladderctl.c tests/pressure/hostwatch.c \
 	tests/pressure/autoballoon.c))

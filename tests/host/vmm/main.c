@@ -98,6 +98,13 @@ static void cmd_sleep(char **arg)
 	usleep(number(arg[1]) * 1000);
 }
 
+/* "clock": microseconds, for who measures. */
+static void cmd_clock(char **arg)
+{
+	(void)arg;
+	say("clock %" PRIu64, now_us());
+}
+
 static void cmd_sh(char **arg)
 {
 	char line[1024] = "";
@@ -211,6 +218,7 @@ static void cmd_until(char **arg)
 
 static const struct command main_commands[] = {
 	{ "sleep", cmd_sleep },
+	{ "clock", cmd_clock },
 	{ "sh", cmd_sh },
 	{ "expect", cmd_expect },
 	{ "under", cmd_under },
