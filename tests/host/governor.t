@@ -153,13 +153,15 @@ test_a_dry_run_says_what_it_would_do_and_changes_nothing() {
 
 test_a_reload_turns_it_on_and_a_short_host_takes_what_is_idle() {
 	now b used=80M
+	# What was heard before says that it needs less.
+	within 20 eval '[ "$(why b .now.used)" -ge $((79 * MIB)) ]' || return
 	check reload "${HOST[@]}" 'manage = on' 'budget = 208M' '[vm a]' \
 		'[vm b]'
 	within 60 keeps_most a 72
 	within 60 eval '[ "$(host available)" -ge $((16 * MIB)) ]'
 	# It demands 120 MiB: what it uses, and room.
-	at_least "$(kept b)" $((112 * MIB)) "what b keeps"
-	at_most "$(status a resident)" $((80 * MIB)) "memory of a on the host"
+	within 60 keeps_least b 112
+	within 60 eval '[ "$(status a resident)" -le $((80 * MIB)) ]'
 }
 
 test_why_names_the_evidence() {
@@ -303,7 +305,7 @@ test_nothing_is_taken_from_who_has_gone_silent() {
 	fresh "${HOST[@]}" 'manage = on' 'budget = 96M' '[vm a]' '[vm b]'
 	guest a used=16M
 	guest b used=16M
-	within 60 keeps_most a 110
+	within 60 keeps_most a 126
 	now a silent=1
 	now b silent=1
 	within 20 is_silent a
@@ -327,7 +329,8 @@ test_a_killed_manager_s_successor_takes_nothing_without_evidence() {
 	at_least "$(kept a)" "$silent_a" "what a keeps"
 	at_least "$(kept b)" "$silent_b" "what b keeps"
 	now a silent=0
-	within 60 keeps_most a $((silent_a / MIB - 10))
+	# What the cap leaves it.
+	within 60 keeps_most a 50
 	at_least "$(kept b)" "$silent_b" "what b keeps"
 }
 

@@ -84,9 +84,11 @@ test_sigterm_to_a_back_end_does_not_lose_its_vmm() {
 }
 
 test_restart_replaces_the_back_end() {
-	local pid
+	local pid before
 	pid=$(describe a pid)
+	before=$(describe a restarts)
 	check ctl restart a
+	within 5 is_restarted a $((before + 1))
 	within 5 is_state a connected
 	[ "$(describe a pid)" != "$pid" ] || fail "the process is the same"
 	check vmm_alive
@@ -98,7 +100,7 @@ test_a_back_end_that_was_stopped_holds_up_nobody_else() {
 	pid=$(describe a pid)
 	kill -STOP "$pid"
 	ctl_fails 6 "a: its back-end does not answer" status a
-	at_most $((SECONDS - start)) 10 "seconds"
+	at_most $((SECONDS - start)) 30 "seconds"
 	eq "$(ctl --json list | jq -r '.[] | select(.name == "a").state')" \
 		failed "state in the list"
 	check is_state b waiting
@@ -112,8 +114,8 @@ test_a_vmm_that_leaves_frees_its_place() {
 	kill "$idle"
 	within 5 is_state a waiting
 	within 5 gone "$pid"
-	refused test -e "$RUN/vm/a.control"
-	eq "$(describe a 'descriptors | length')" 0 "descriptors"
+	within 5 eval '! test -e "$RUN/vm/a.control"'
+	within 5 eval '[ "$(describe a "descriptors | length")" = 0 ]'
 	eq "$(status a target)" $((10 << 20)) "target"
 	vmm_idle a
 	eq "$(status a target)" $((10 << 20)) "target at the next VMM"
@@ -134,9 +136,8 @@ test_a_stopped_back_end_is_ended_and_the_next_vmm_waits_for_it() {
 
 test_memory_to_keep_is_set_when_it_is_known() {
 	check vmm_run c <<-END
-	sh until $BIN/ballonetctl --control=$CONTROL --json status c > $WORK/c && jq -e .target==$((44 << 20)) $WORK/c; do sleep 0.1; done
+	sh until $BIN/ballonetctl --control=$CONTROL --json status c > $WORK/c && jq -e '.target==$((44 << 20)) and .state=="running"' $WORK/c; do sleep 0.1; done
 	END
-	eq "$(jq -r .state "$WORK/c")" running "state"
 	eq "$(jq .memory "$WORK/c")" $((64 << 20)) "memory"
 	eq "$(jq .target "$WORK/c")" $((44 << 20)) "target"
 }

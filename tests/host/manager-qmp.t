@@ -33,11 +33,11 @@ test_a_VM_is_managed_by_its_monitor() {
 		'[vm b]' "qmp = $MON/2.qmp" 'balloon = 128M' 'qmp_period = 0.2'
 	manager_start
 	within 30 is_state a running || return
-	eq "$(status a memory)" $((1024 * MIB)) memory
-	eq "$(status a actual)" 0 balloon
+	within 10 is_status a memory $((1024 * MIB))
+	within 10 is_status a actual 0
 	eq "$(status a freed)" null "what nobody measures"
-	eq "$(status a 'features | join(" ")')" "qmp stats deflate-on-oom" \
-		features
+	within 10 is_status a 'features | join(" ")' \
+		"qmp stats deflate-on-oom"
 	eq "$(describe a socket)" "$MON/1.qmp" socket
 	eq "$(describe a pid)" "$monitors_pid" "process of the VMM"
 }
@@ -78,7 +78,7 @@ test_a_VM_is_added_kept_over_a_restart_and_removed() {
 	manager_start
 	within 30 is_state c running || return
 	# As it was left, and that of b as well, though its line says more.
-	eq "$(status c actual)" $((64 * MIB)) "balloon after a restart"
+	within 10 is_status c actual $((64 * MIB))
 	manager_end KILL
 	manager_start
 	within 30 is_state c running || return
@@ -96,7 +96,8 @@ test_a_balloon_set_by_hand_outlives_the_manager() {
 	manager_end TERM
 	manager_start
 	within 30 is_state b running || return
-	eq "$(status b actual)" $((32 * MIB)) "balloon, not that of the file"
+	# Not that of the file.
+	within 10 is_status b actual $((32 * MIB))
 }
 
 test_another_VMM_gets_what_the_configuration_says() {
@@ -107,7 +108,8 @@ test_another_VMM_gets_what_the_configuration_says() {
 	monitors_start 3
 	within 60 is_status b actual $((128 * MIB))
 	within 60 is_state a running || return
-	eq "$(status a actual)" 0 "balloon of the one without a line"
+	# It has no line.
+	within 10 is_status a actual 0
 }
 
 test_a_reload_changes_the_way() {
@@ -221,7 +223,8 @@ test_absurd_numbers_are_not_believed() {
 	check ctl add f "--qmp=$MON/false" >/dev/null
 	within 30 eval '[ "$(ctl --json counters f 2>/dev/null |
 		jq .impossible)" -gt 2 ]' || return
-	eq "$(status f memory)" $((1024 * MIB)) memory
+	# What follows was asked for later, or is not believed either.
+	within 30 is_status f memory $((1024 * MIB))
 	eq "$(status f actual)" 0 balloon
 	eq "$(ctl --json stats f | jq -c .stats)" '{}' "statistics"
 	check ctl remove f
@@ -259,7 +262,7 @@ test_a_VM_without_a_balloon_is_seen_as_one() {
 	within 30 is_state p refused || return
 	eq "$(describe p pid)" "$vm_pid" process
 	[[ $(status p reason) == "no balloon"* ]] || fail "$(status p reason)"
-	at_least "$(status p resident)" 4096 resident
+	within 10 holds 4096
 	ctl_fails 6 'no balloon' set p --balloon=4K
 	kill $vm_pid
 	within 30 is_state p waiting

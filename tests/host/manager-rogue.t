@@ -64,12 +64,12 @@ test_one_that_is_never_ready_is_killed_in_the_end() {
 test_one_that_stores_without_end_is_limited() {
 	rogue flood
 	within 8 eval '[ "$(describe a "descriptors | length")" -ge 700 ]'
+	within 8 logged "was not kept: Argument list too long"
 	at_most "$(describe a 'descriptors | length')" 768 "descriptors"
-	check logged "was not kept: Argument list too long"
 	eq "$(grep -c 'was not kept' "$WORK/log")" 1 "complaints"
 	kill -KILL "$(describe a pid)"
 	over
-	at_most "$(find "/proc/$manager_pid/fd" | wc -l)" 60 "descriptors left"
+	within 8 eval '[ "$(find "/proc/$manager_pid/fd" | wc -l)" -le 60 ]'
 }
 
 test_names_that_are_none_store_nothing() {
@@ -77,7 +77,7 @@ test_names_that_are_none_store_nothing() {
 	within 5 is_kept a frontend.1
 	eq "$(describe a 'descriptors | sort | join(" ")')" \
 		"frontend.1 good.1" "descriptors"
-	check logged "was not kept: Invalid argument"
+	within 5 logged "was not kept: Invalid argument"
 	over
 }
 
@@ -163,7 +163,7 @@ test_one_that_cannot_be_adopted_leaves_nothing_behind() {
 	manager_end KILL
 	manager_start
 	within 5 logged "could not be adopted (No such process)"
-	eq "$(epolls)" "$before" "epoll descriptors"
+	within 5 eval '[ "$(epolls)" = '"$before"' ]'
 	kill "$idle"
 	back_ends_kill
 	within 8 is_state a waiting
