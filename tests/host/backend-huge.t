@@ -6,17 +6,20 @@
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/host/backend.sh"
 
-# on_huge_tmpfs SCRIPT - its RAM is /mnt/ram on a tmpfs of huge pages, which
-# only the VMM's process sees
-on_huge_tmpfs() {
+# huge_tmpfs - for the VMM, from then on: /mnt is a tmpfs of huge pages, which
+# only its process sees
+huge_tmpfs() {
 	around=(unshare -m --propagation private sh -c
 		"mount -t tmpfs -o huge=always none /mnt && exec \"\$0\"")
-	if ! "${around[@]}" /bin/true 2>/dev/null; then
-		skip "no tmpfs with huge pages"
-		return
-	fi
+	"${around[@]}" /bin/true 2>/dev/null ||
+		{ skip "no tmpfs with huge pages"; return 1; }
+}
+
+# on_huge_tmpfs SCRIPT - its RAM is /mnt/ram
+on_huge_tmpfs() {
+	local around
+	huge_tmpfs || return
 	with_backend
-	around=()
 }
 
 test_the_guest_is_told_the_page_size() {
@@ -183,6 +186,29 @@ test_a_region_keeps_pages_that_it_has_a_part_of() {
 		expect freed 2097152
 		check
 	END
+}
+
+test_whole_pages_are_made_ready_as_such() {
+	local around
+	huge_tmpfs || return
+	backend_start vm --prefault=on || return
+	vmm vm <<-'END'
+		ram 64M file:/mnt/ram
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:1024
+		ranges deflate nowait=1 1024:512 1600:10
+		response deflate
+		until 65011712 blocks
+		until "prefaulted":2097152, call CTL io.ballonet.Status {"vm":"vm"}
+		mark in 1600 10
+		ranges inflate 1024:512 1600:10
+		expect freed 4194304
+		check zero
+	END
+	ended vm 0
 }
 
 test_hugetlb_pages_are_freed() {

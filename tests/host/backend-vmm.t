@@ -309,6 +309,89 @@ configuration_during_a_discard() {
 	END
 }
 
+# slowly - a line of a script: from then on each piece of a discard, 16 MiB, takes
+# the back-end a second, until the line of fast is read
+slowly() {
+	inject "$WORK/vm.pid" madvise delay_enter=1000000
+}
+
+fast() {
+	echo "sh kill \$(cat $WORK/strace.pid)"
+}
+
+test_other_rings_are_served_during_a_discard() {
+	with_backend <<-END
+		ram 300M
+		connect SOCK
+		hello 0x000c000160000007
+		fill
+		start
+		ranges inflate 512:8
+		$(slowly)
+		ranges inflate nowait=1 1024:65536
+		event 1 0 4096
+		ranges deflate 512:8
+		expect status 0 id 77 done 8
+		stats 4:42
+		until "free":42 call CTL io.ballonet.Stats {"vm":"vm"}
+		unanswered
+		$(fast)
+		response
+		expect status 0 id 77 done 65536
+		mark out 1024 65536
+		check zero
+	END
+}
+
+test_frames_do_not_come_back_beside_those_that_go() {
+	# An event that is answered shows that the worker has seen them all.
+	with_backend <<-END
+		ram 300M
+		connect SOCK
+		hello 0x000c000160000007
+		fill
+		start
+		ranges inflate 1000:8
+		$(slowly)
+		ranges inflate nowait=1 1024:65536
+		ranges deflate nowait=1 1000:8
+		event 1 0 4096
+		unanswered
+		unanswered 1
+		$(fast)
+		response
+		expect status 0 id 77 done 65536
+		response deflate
+		expect status 0 id 77 done 8
+		mark in 1000 8
+		mark out 1024 65536
+		check zero
+	END
+}
+
+test_a_frame_of_a_request_in_hand_does_not_come_back_before() {
+	with_backend <<-END
+		ram 300M
+		connect SOCK
+		hello 0x000c000160000007
+		fill
+		start
+		$(slowly)
+		ranges inflate nowait=1 1024:65536
+		ranges deflate nowait=1 60000:8
+		event 1 0 4096
+		unanswered
+		unanswered 1
+		$(fast)
+		response
+		response deflate
+		expect status 0 id 77 done 8
+		mark out 1024 65536
+		mark in 60000 8
+		check zero
+	END
+}
+
 test_configuration_is_answered_during_a_discard() {
 	in_time configuration_during_a_discard
 }

@@ -64,6 +64,70 @@ test_a_gib_goes_in_one_request() {
 	END
 }
 
+test_memory_that_comes_back_is_made_ready_if_asked_for() {
+	backend_start vm --prefault=on || return
+	vmm vm <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:4096 6000:100
+		blocks
+		expect 49922048
+		ranges deflate nowait=1 6000:10 1024:4096
+		response deflate
+		expect status 0
+		until 66740224 blocks
+		until "prefaulted":16818176, call CTL io.ballonet.Status {"vm":"vm"}
+		ranges inflate 1024:4096
+		expect freed 16777216
+		mark in 6000 10
+		check zero
+	END
+	ended vm 0
+	silent vm
+}
+
+test_nothing_is_made_ready_for_a_guest_that_gives_it_again() {
+	backend_start vm --prefault=on || return
+	vmm vm <<-'END'
+		ram 300M
+		connect SOCK
+		hello
+		fill
+		start
+		ranges inflate 1024:65536
+		ranges deflate nowait=1 1024:65536
+		response deflate
+		ranges inflate 1024:65536
+		expect status 0 id 77 done 65536
+		blocks
+		expect 46137344
+		same-after 300 blocks
+		check zero
+	END
+	ended vm 0
+	silent vm
+}
+
+test_memory_that_comes_back_waits_for_its_first_touch() {
+	with_backend <<-'END'
+		ram 64M
+		connect SOCK
+		hello
+		start
+		ranges inflate 1024:4096
+		ranges deflate nowait=1 1024:4096
+		response deflate
+		blocks
+		same-after 200 blocks
+		call CTL io.ballonet.Counters {"vm":"vm"}
+		expect "bytes_prefaulted":0,
+	END
+	refused "$BIN/vhost-user-balloon" --socket-path="$WORK/x" --prefault=yes
+}
+
 test_requests_are_taken_in_any_pieces() {
 	with_backend <<-'END'
 		ram 64M

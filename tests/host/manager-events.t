@@ -165,6 +165,22 @@ test_other_wishes_are_used_from_the_reload_on() {
 	within 5 eval '[ "$(status b target)" = 0 ]'
 }
 
+test_memory_is_made_ready_for_the_guest_from_the_reload_on() {
+	eq "$(status a prefaulted)" null "prefaulted of a"
+	conf '[vm a]' 'prefault = on' '[vm b]' 'wishes = report' '[vm c]'
+	check ctl reload
+	within 5 eval '[ "$(status a prefaulted)" = 0 ]'
+	check grep -qE '^prefaulted +0 B' <<<"$(ctl status a)"
+	# By a successor, too.
+	check ctl restart a
+	within 5 is_restarted a 2
+	within 5 is_state a running
+	eq "$(status a prefaulted)" 0 "prefaulted of a"
+	conf '[vm a]' '[vm b]' 'wishes = report' '[vm c]'
+	check ctl reload
+	within 5 eval '[ "$(status a prefaulted)" = null ]'
+}
+
 test_events_go_on_when_the_back_end_was_killed() {
 	local before
 	before=$(describe a restarts)

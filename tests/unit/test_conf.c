@@ -154,7 +154,7 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		{ "[vm a]\nballoon =\n", 2, "expected a size" },
 		{ "[vm a]\nballon = 1M\n", 2, "unknown key 'ballon'" },
 		{ "[vm a]\nbackend = /x\n", 2,
-		  "expected balloon, memory, wishes, class, qmp" },
+		  "expected balloon, memory, wishes, prefault, class, qmp" },
 		{ "[manager]\nballoon = 1M\n", 2, "expected backend" },
 		{ "[manager]\nbackend = x\n", 2, "expected an absolute path" },
 		{ "[vm a]\nballoon = 1M\nballoon = 2M\n", 3, "once" },

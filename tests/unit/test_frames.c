@@ -166,6 +166,44 @@ static void cut_needs_room_for_the_other_list_only(void **state)
 	   15);
 }
 
+static bool near(uint64_t start, uint64_t nr, uint64_t gap)
+{
+	struct frame_range ranges[] = { { 100, 10 }, { 200, 10 } };
+	struct frame_range other[] = { { 10, 1 }, { start, nr }, { 900, 1 } };
+	const struct frame_list a = { ranges, 2, 2 }, b = { other, 3, 3 };
+	bool ret = frames_near(&a, &b, gap);
+
+	assert_int_equal(frames_near(&b, &a, gap), ret);
+	return ret;
+}
+
+static void what_is_near_is_closer_than_the_gap(void **state)
+{
+	(void)state;
+	assert_false(near(110, 90, 0));
+	assert_true(near(110, 90, 1));
+	assert_true(near(109, 1, 0));
+	assert_true(near(200, 1, 0));
+	assert_true(near(50, 500, 0));
+	assert_false(near(130, 50, 20));
+	assert_true(near(129, 50, 20));
+	assert_true(near(130, 51, 20));
+	assert_false(near(220, 1, 10));
+	assert_true(near(219, 1, 10));
+}
+
+static void nothing_is_near_to_no_frame(void **state)
+{
+	const struct frame_range in[] = { { 0, 100 } };
+	struct frame_list list = list_of(in, 1), none = { NULL, 0, 0 };
+
+	(void)state;
+	assert_false(frames_near(&list, &none, 1000));
+	assert_false(frames_near(&none, &list, 1000));
+	assert_int_equal(frames_count(&none), 0);
+	assert_int_equal(frames_count(&list), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +216,8 @@ int main(void)
 		cmocka_unit_test(cut_needs_room_for_the_other_list_only),
 		cmocka_unit_test(overlap_is_found_in_any_order),
 		cmocka_unit_test(before_counts_in_the_order_of_the_request),
+		cmocka_unit_test(what_is_near_is_closer_than_the_gap),
+		cmocka_unit_test(nothing_is_near_to_no_frame),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,54 @@ static void a_failed_discard_says_how_far_it_came(void **state)
 	assert_int_equal(job.reached, 768);
 }
 
+/* Another file, between the regions of the first. */
+static void map_another(uint64_t size)
+{
+	int fd = memfd_create("more", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, size), 0);
+	assert_int_equal(map(2048 * MIB, size, USER + 2048 * MIB, 0, fd), 0);
+}
+
+static void files_are_counted_in_order_of_their_first_regions(void **state)
+{
+	(void)state;
+	assert_int_equal(region_files(&table), 1);
+	map_another(MIB);
+	assert_int_equal(region_files(&table), 2);
+	assert_int_equal(region_of(&table, MIB)->file, 0);
+	assert_int_equal(region_of(&table, 3 * MIB)->file, 0);
+	assert_int_equal(region_of(&table, 2048 * MIB)->file, 1);
+	assert_int_equal(region_of(&table, 4096 * MIB)->file, 0);
+	region_del(&table, 2);
+	assert_int_equal(region_files(&table), 1);
+	assert_int_equal(region_of(&table, 4096 * MIB)->file, 0);
+}
+
+static void a_part_of_a_discard_leaves_other_files_alone(void **state)
+{
+	struct frame_range all[] = {
+		{ MIB >> FRAME_SHIFT, 3 * MIB >> FRAME_SHIFT },
+		{ 2048 * MIB >> FRAME_SHIFT, MIB >> FRAME_SHIFT },
+		{ 4096 * MIB >> FRAME_SHIFT, MIB >> FRAME_SHIFT },
+	};
+	const struct frame_list list = { all, 3, 3 };
+	struct discard job = { .table = &table, .part = 1, .parts = 2 };
+
+	(void)state;
+	map_another(MIB);
+	memset(region_of(&table, MIB)->base, 1, 2 * MIB);
+	memset(region_of(&table, 2048 * MIB)->base, 1, MIB);
+	assert_int_equal(region_resident(&table), 3 * MIB);
+	assert_int_equal(discard_prepare(&table), 0);
+	assert_int_equal(discard_part(&job, &list), 0);
+	assert_int_equal(job.calls, 1);
+	assert_int_equal(region_resident(&table), 2 * MIB);
+	job.part = 0;
+	assert_int_equal(discard_part(&job, &list), 0);
+	assert_int_equal(region_resident(&table), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -216,6 +264,8 @@ int main(void)
 		TEST(a_stopped_discard_leaves_the_rest),
 		TEST(a_discard_crosses_adjacent_regions),
 		TEST(a_failed_discard_says_how_far_it_came),
+		TEST(files_are_counted_in_order_of_their_first_regions),
+		TEST(a_part_of_a_discard_leaves_other_files_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

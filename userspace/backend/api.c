@@ -97,6 +97,9 @@ void api_vm(struct backend *b, struct interface_vm *ret_vm,
 			  FRAME_SHIFT,
 		.resident = region_resident(&b->regions),
 		.freed = atomic_load(&b->counters.bytes_freed),
+		.prefaulted = prefault_is_on(b) ?
+			atomic_load(&b->counters.bytes_prefaulted) :
+			INTERFACE_UNKNOWN,
 		.standby = offered,
 		.taken = taken,
 		.reason = ret_why->text[0] ? ret_why->text : NULL,
@@ -354,6 +357,15 @@ static void grant_wishes(struct varlink_server *server, json_t *parameters,
 	(void)varlink_server_reply(server, json_object());
 }
 
+static void prefault(struct varlink_server *server, json_t *parameters,
+		     void *userdata)
+{
+	struct client *c = userdata;
+
+	prefault_set(c->b, json_is_true(json_object_get(parameters, "on")));
+	(void)varlink_server_reply(server, json_object());
+}
+
 static void show_on(struct varlink_server *server, json_t *parameters,
 		    void *userdata)
 {
@@ -382,6 +394,7 @@ static const varlink_handler ballonet_handlers[INTERFACE_NR_METHODS] = {
 static const varlink_handler backend_handlers[INTERFACE_BACKEND_NR_METHODS] = {
 	[INTERFACE_BACKEND_HANDOVER] = handover,
 	[INTERFACE_BACKEND_GRANT_WISHES] = grant_wishes,
+	[INTERFACE_BACKEND_PREFAULT] = prefault,
 	[INTERFACE_BACKEND_SHOW] = show_on,
 };
 

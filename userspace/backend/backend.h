@@ -2,10 +2,11 @@
 /*
  * vhost-user-balloon: the balloon device of one VM.
  *
- * Two threads. The main thread answers the front-end, the control socket and
- * signals; it owns everything below except what is said otherwise, and never
- * discards memory: a VMM's global lock waits for its answers. The worker walks
- * the rings and discards.
+ * Two threads, and a few helpers. The main thread answers the front-end, the
+ * control socket and signals; it owns everything below except what is said
+ * otherwise, and never discards memory: a VMM's global lock waits for its
+ * answers. The worker walks the rings and discards; what takes longer than a
+ * few milliseconds it leaves to others (reclaim.c), and goes on with the rings.
  *
  * struct backend.run is held by the worker whenever it touches guest memory,
  * the regions or the rings, and by the main thread when it changes them.
@@ -31,6 +32,7 @@
 #include "frames.h"
 #include "gauge.h"
 #include "interface.h"
+#include "reclaim.h"
 #include "region.h"
 #include "standby.h"
 #include "vhost_user.h"
@@ -87,10 +89,14 @@
 	X(discard_calls)	\
 	X(discard_errors)	\
 	X(bytes_freed)		\
+	X(bytes_prefaulted)	\
+	X(prefault_errors)	\
 	X(interrupted)		\
 	X(stats)		\
 	X(reports)		\
 	X(report_kicks)		\
+	X(report_answers)	\
+	X(report_discards)	\
 	X(frames_reported)	\
 	X(events)		\
 	X(events_bad)		\
@@ -412,10 +418,13 @@ struct control;
  *		changes it, under @run; the bitmaps in it are the worker's
  * @ring:	the rings, protected by @run
  * @batch:	the worker's: frames of one pass
- * @in_order:	the worker's: ranges as their request has them
+ * @in_order:	the worker's: ranges as their request has them, MAX_RANGES
  * @chain:	the worker's: the buffer in hand
+ * @spare_batch: for whoever is served while @batch is being discarded
+ * @spare_order: likewise, for @in_order
  * @freed:	the worker's: bytes that the request in hand freed before it was
  *		interrupted
+ * @reclaim:	threads for what takes long
  *
  * @standby:	the worker's: blocks on standby
  * @bucket:	the worker's: limits the events that are taken
@@ -473,9 +482,12 @@ struct backend {
 	struct region_table regions;
 	struct ring ring[NR_RINGS];
 	struct frame_list batch;
-	struct frame_range in_order[MAX_RANGES];
+	struct frame_range *in_order;
 	struct vring_chain chain;
+	struct frame_list spare_batch;
+	struct frame_range *spare_order;
 	uint64_t freed;
+	struct reclaim reclaim;
 	struct standby_work standby;
 	struct bucket bucket;
 	bool again;
@@ -541,6 +553,7 @@ int worker_start(struct backend *b);
 void worker_end(struct backend *b);
 void worker_pause(struct backend *b);
 void worker_resume(struct backend *b);
+void worker_wait(struct backend *b, bool (*done)(struct backend *b));
 bool worker_must_stop(void *backend);
 
 /* inflate.c: what rings of frames carry; called by the worker */

@@ -39,7 +39,8 @@ _Static_assert(sizeof(struct ballonet_config) == 32, "wire");
 
 /*
  * Takes the frames of @list out of the guest or gives them back to it.
- * -EINTR leaves everything undone.
+ * -EINTR leaves everything undone, and so does -EAGAIN: they have to wait for
+ * others.
  */
 static int frames_move(struct backend *b, enum role role,
 		       const struct frame_list *list, struct discard *ret_job)
@@ -53,10 +54,17 @@ static int frames_move(struct backend *b, enum role role,
 	int ret = 0;
 
 	if (role == ROLE_DEFLATE) {
+		if (reclaim_near(b, list))
+			return -EAGAIN;
 		discard_forget(&b->regions, list);
+		prefault_add(b, list);
 	} else {
-		ret = discard_frames(&job, list);
-		count_add(b, discard_calls, job.calls);
+		ret = reclaim_run(b, list, &job);
+		/* Reports come by themselves and would blur the count. */
+		if (role == ROLE_REPORT)
+			count_add(b, report_discards, job.calls);
+		else
+			count_add(b, discard_calls, job.calls);
 		count_add(b, bytes_freed, job.freed);
 		/*
 		 * The driver may use these again without telling. What was
@@ -116,16 +124,6 @@ static int array_collect(struct backend *b, struct fault *ret_fault)
 	return 0;
 }
 
-static uint64_t list_frames(const struct frame_list *list)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < list->nr; i++)
-		sum += list->range[i].nr;
-	return sum;
-}
-
 /*
  * Cuts out of a merged list what is not RAM: a driver that sends such numbers
  * is answered as QEMU does, by doing nothing.
@@ -134,7 +132,7 @@ static void list_keep_ram(struct backend *b)
 {
 	struct frame_range ranges[REGION_MAX];
 	struct frame_list ram = { ranges, 0, REGION_MAX };
-	uint64_t bad = list_frames(&b->batch);
+	uint64_t bad = frames_count(&b->batch);
 	unsigned int i;
 
 	for (i = 0; i < b->regions.nr; i++)
@@ -144,7 +142,7 @@ static void list_keep_ram(struct backend *b)
 	frames_merge(&ram);
 	frames_cut(&b->batch, &ram);
 
-	bad -= list_frames(&b->batch);
+	bad -= frames_count(&b->batch);
 	if (bad && !atomic_load(&b->counters.frames_bad))
 		log_warn("the driver sent %" PRIu64
 			 " frames outside guest RAM; ignored", bad);
@@ -187,7 +185,7 @@ static int arrays_move(struct backend *b, struct ring *ring)
 		return 0;
 	}
 	ret = frames_move(b, ring->role, &b->batch, &job);
-	if (ret == -EINTR)
+	if (ret == -EINTR || ret == -EAGAIN)
 		return ret;
 	if (ret) {
 		/* The standard has no answer for this: the frames stay. */
@@ -197,9 +195,9 @@ static int arrays_move(struct backend *b, struct ring *ring)
 		count(b, discard_errors);
 	}
 	if (ring->role == ROLE_INFLATE)
-		count_add(b, frames_in, list_frames(&b->batch));
+		count_add(b, frames_in, frames_count(&b->batch));
 	else
-		count_add(b, frames_out, list_frames(&b->batch));
+		count_add(b, frames_out, frames_count(&b->batch));
 	count_add(b, ranges, b->batch.nr);
 	return 0;
 }
@@ -234,7 +232,7 @@ int inflate_arrays(struct backend *b, struct ring *ring,
 		return n;
 	ret = arrays_move(b, ring);
 	if (ret)
-		return ret;
+		return ret == -EAGAIN ? 0 : ret;
 	for (i = 0; i < n; i++)
 		vring_put(&ring->vr, heads[i], 0);
 	count_add(b, requests, n);
@@ -321,6 +319,8 @@ static int ranges_move(struct backend *b, enum role role,
 
 	frames_merge(&b->batch);
 	ret = frames_move(b, role, &b->batch, &job);
+	if (ret == -EAGAIN)
+		return ret;
 	if (role == ROLE_INFLATE)
 		b->freed += job.freed;
 	if (ret == -EINTR)
@@ -341,7 +341,7 @@ static int ranges_move(struct backend *b, enum role role,
 	return 0;
 }
 
-/* Does the request in the chain. -EINTR leaves it undone. */
+/* Does the request in the chain. -EINTR and -EAGAIN leave it undone. */
 static int request_do(struct backend *b, enum role role,
 		      struct ballonet_response *ret_rs)
 {
@@ -435,7 +435,7 @@ int inflate_requests(struct backend *b, struct ring *ring,
 	if (b->chain.write_len >= sizeof(rs)) {
 		ret = request_do(b, ring->role, &rs);
 		if (ret)
-			return ret;
+			return ret == -EAGAIN ? 0 : ret;
 		if (!vring_write(&b->chain, &b->regions, &rs, sizeof(rs)))
 			len = sizeof(rs);
 		request_account(b, ring->role, &rs);
@@ -509,7 +509,7 @@ int inflate_reports(struct backend *b, struct ring *ring,
 	if (ret)
 		count(b, discard_errors);
 	count(b, reports);
-	count_add(b, frames_reported, list_frames(&b->batch));
+	count_add(b, frames_reported, frames_count(&b->batch));
 	vring_put(&ring->vr, b->chain.head, 0);
 	return 1;
 }

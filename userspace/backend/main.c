@@ -46,6 +46,7 @@
  * @control_fd:	-1 if not given
  * @grant:	the guest's wishes are granted
  * @standby:	what becomes of blocks on standby
+ * @prefault:	what comes back to the guest is made ready
  * @sandbox:	give up what is not needed
  */
 struct options {
@@ -56,6 +57,7 @@ struct options {
 	int control_fd;
 	bool grant;
 	enum standby_mode standby;
+	bool prefault;
 	bool sandbox;
 };
 
@@ -67,6 +69,7 @@ enum {
 	OPT_NAME,
 	OPT_WISHES,
 	OPT_STANDBY,
+	OPT_PREFAULT,
 	OPT_NO_SANDBOX,
 	OPT_CAPABILITIES,
 };
@@ -88,6 +91,9 @@ static const struct argp_option options_table[] = {
 	{ "standby", OPT_STANDBY, "MODE", 0,
 	  "What becomes of blocks that the guest does without for now: off "
 	  "(default: it is not asked for any), on-demand or eager", 0 },
+	{ "prefault", OPT_PREFAULT, "MODE", 0,
+	  "Whether memory that comes back to the guest is made ready for it: "
+	  "off (default) or on", 0 },
 	{ "no-sandbox", OPT_NO_SANDBOX, NULL, 0,
 	  "Keep all system calls and capabilities, for debugging", 0 },
 	{ "print-capabilities", OPT_CAPABILITIES, NULL, 0,
@@ -150,6 +156,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *st)
 		return 0;
 	case OPT_STANDBY:
 		o->standby = parse_standby(st, arg);
+		return 0;
+	case OPT_PREFAULT:
+		o->prefault = !strcmp(arg, "on");
+		if (!o->prefault && strcmp(arg, "off"))
+			argp_error(st, "prefault '%s': expected off or on",
+				   arg);
 		return 0;
 	case OPT_NO_SANDBOX:
 		o->sandbox = false;
@@ -341,6 +353,7 @@ static void backend_init(struct backend *b, const struct options *o)
 		.control_fd = -1,
 		.grant = o->grant,
 		.standby.mode = o->standby,
+		.reclaim.prefault.on = o->prefault,
 	};
 	for (i = 0; i < NR_RINGS; i++)
 		b->ring[i].kick = b->ring[i].call = -1;

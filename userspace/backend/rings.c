@@ -118,6 +118,7 @@ void rings_stop(struct backend *b, unsigned int i)
 	/* The frames are the guest's again. */
 	if (ring->role == ROLE_INFLATE || ring->role == ROLE_DEFLATE)
 		discard_forget_all(&b->regions);
+	prefault_drop(b);
 	if (ring->role == ROLE_INFLATE) {
 		b->freed = 0;
 		standby_forget(b);

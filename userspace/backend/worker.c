@@ -70,7 +70,10 @@ static void ring_call(struct backend *b, struct ring *ring)
 
 	if (!vring_publish(&ring->vr) || ring->call < 0)
 		return;
-	count(b, calls);
+	if (ring->role == ROLE_REPORT)
+		count(b, report_answers);
+	else
+		count(b, calls);
 	/* Non-blocking; a full pipe or counter holds a call already. */
 	(void)!write(ring->call, &one, sizeof(one));
 }
@@ -112,28 +115,85 @@ static void kick_take(struct backend *b, uint32_t i)
 				b->ring[i].kick, NULL);
 	if (ret <= 0)
 		return;
-	/* Reports come by themselves and would blur the count. */
 	if (b->ring[i].role == ROLE_REPORT)
 		count(b, report_kicks);
 	else
 		count(b, kicks);
 }
 
-static void sleep_until_woken(struct backend *b)
+static void events_take(struct backend *b, const struct epoll_event *ev, int n)
 {
-	struct epoll_event ev[NR_RINGS + 1];
-	int i, n;
+	int i;
 
-	pthread_mutex_unlock(&b->run);
-	n = epoll_wait(b->worker_epoll, ev, ARRAY_SIZE(ev),
-		       standby_timeout(b));
-	pthread_mutex_lock(&b->run);
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.u32 == EV_WAKE)
 			event_clear(b->wake_worker);
 		else
 			kick_take(b, ev[i].data.u32);
 	}
+}
+
+static void sleep_until_woken(struct backend *b)
+{
+	struct epoll_event ev[NR_RINGS + 1];
+	int n;
+
+	pthread_mutex_unlock(&b->run);
+	n = epoll_wait(b->worker_epoll, ev, ARRAY_SIZE(ev),
+		       standby_timeout(b));
+	pthread_mutex_lock(&b->run);
+	events_take(b, ev, n);
+}
+
+/* Rings that discard nothing. */
+static bool is_quick(enum role role)
+{
+	return role == ROLE_DEFLATE || role == ROLE_STATS ||
+	       role == ROLE_EVENTS;
+}
+
+static void spare_swap(struct backend *b)
+{
+	struct frame_range *order = b->in_order;
+	struct frame_list batch = b->batch;
+
+	b->batch = b->spare_batch;
+	b->in_order = b->spare_order;
+	b->spare_batch = batch;
+	b->spare_order = order;
+}
+
+/**
+ * worker_wait() - serve the rings that can be until something is done
+ * @b:		the back-end
+ * @done:	whether it is; who does it signals backend.wake_worker
+ *
+ * What the caller has in hand stays as it is. @done comes soon after
+ * worker_must_stop(), and then no ring is served.
+ *
+ * Context: worker.
+ */
+void worker_wait(struct backend *b, bool (*done)(struct backend *b))
+{
+	const struct vring_chain chain = b->chain;
+	struct epoll_event ev[NR_RINGS + 1];
+	unsigned int i;
+	bool again;
+	int n;
+
+	spare_swap(b);
+	while (!done(b)) {
+		again = false;
+		for (i = 0; i < NR_RINGS && !worker_must_stop(b); i++)
+			if (is_quick(b->ring[i].role))
+				again |= ring_serve(b, i);
+		if (again || done(b))
+			continue;
+		n = epoll_wait(b->worker_epoll, ev, ARRAY_SIZE(ev), -1);
+		events_take(b, ev, n);
+	}
+	spare_swap(b);
+	b->chain = chain;
 }
 
 static void *work(void *arg)
@@ -184,6 +244,7 @@ void worker_pause(struct backend *b)
 {
 	atomic_fetch_add(&b->pauses, 1);
 	pthread_mutex_lock(&b->run);
+	reclaim_pause(b);
 }
 
 /**
@@ -198,10 +259,20 @@ void worker_resume(struct backend *b)
 	pthread_cond_signal(&b->resumed);
 	pthread_mutex_unlock(&b->run);
 	event_signal(b->wake_worker);
+	reclaim_resume(b);
+}
+
+static int batch_init(struct frame_list *batch, struct frame_range **order)
+{
+	/* A pass holds at most a ring full of one frame each, or a GiB. */
+	batch->max = MAX_FRAMES;
+	batch->range = calloc(batch->max, sizeof(*batch->range));
+	*order = calloc(MAX_RANGES, sizeof(**order));
+	return batch->range && *order ? 0 : -ENOMEM;
 }
 
 /**
- * worker_start() - start the second thread
+ * worker_start() - start the other threads
  * @b:		the back-end
  *
  * Return: 0 or a negative errno.
@@ -209,21 +280,25 @@ void worker_resume(struct backend *b)
 int worker_start(struct backend *b)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.u32 = EV_WAKE };
+	int ret;
 
-	/* A pass holds at most a ring full of one frame each, or a GiB. */
-	b->batch.max = MAX_FRAMES;
-	b->batch.range = calloc(b->batch.max, sizeof(*b->batch.range));
 	b->worker_epoll = epoll_create1(EPOLL_CLOEXEC);
 	b->wake_worker = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!b->batch.range || b->worker_epoll < 0 || b->wake_worker < 0)
+	if (batch_init(&b->batch, &b->in_order) ||
+	    batch_init(&b->spare_batch, &b->spare_order) ||
+	    b->worker_epoll < 0 || b->wake_worker < 0)
 		return -ENOMEM;
 	if (epoll_ctl(b->worker_epoll, EPOLL_CTL_ADD, b->wake_worker, &ev))
 		return -errno;
-	return -pthread_create(&b->thread, NULL, work, b);
+	ret = -pthread_create(&b->thread, NULL, work, b);
+	if (ret)
+		return ret;
+	(void)pthread_setname_np(b->thread, "rings");
+	return reclaim_start(b);
 }
 
 /**
- * worker_end() - end the second thread
+ * worker_end() - end the other threads
  * @b:		the back-end
  */
 void worker_end(struct backend *b)
@@ -231,8 +306,12 @@ void worker_end(struct backend *b)
 	atomic_store(&b->stopping, true);
 	event_signal(b->wake_worker);
 	pthread_join(b->thread, NULL);
+	reclaim_end(b);
 	close(b->worker_epoll);
 	close(b->wake_worker);
 	free(b->batch.range);
+	free(b->spare_batch.range);
+	free(b->in_order);
+	free(b->spare_order);
 	free(b->standby.old);
 }

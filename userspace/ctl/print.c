@@ -161,6 +161,8 @@ void ctl_print_vm(const struct interface_vm *vm, json_t *events)
 		size_line("freed", vm->freed);
 	else
 		printf("%-16s -\n", "freed");
+	if (vm->prefaulted != INTERFACE_UNKNOWN)
+		size_line("prefaulted", vm->prefaulted);
 	if (vm->standby || vm->taken) {
 		size_line("standby", vm->standby);
 		size_line("taken", vm->taken);

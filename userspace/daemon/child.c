@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define FIRST_FD	3
-#define NR_ARGS		5
+#define NR_ARGS		6
 #define NR_OWN_ENV	4
 /* What a shell returns for a program that cannot be run. */
 #define EXIT_NO_EXEC	127
@@ -115,6 +115,7 @@ static int argv_plan(struct plan *plan, const struct child_args *args)
 	plan->argv[n++] = text("--name=%s", args->vm);
 	plan->argv[n++] = text("--control-path=%s", args->control_path);
 	plan->argv[n++] = text("--wishes=%s", args->grant ? "grant" : "report");
+	plan->argv[n++] = text("--prefault=%s", args->prefault ? "on" : "off");
 	/* Behind the stored ones, in case its copy was not stored in time. */
 	plan->argv[n++] = text("--fd=%zu", FIRST_FD + args->store->nr);
 	while (n)

@@ -17,6 +17,7 @@
  * @control_path: where it listens for calls
  * @notify_path: where its notifications go
  * @grant:	the guest's wishes are granted
+ * @prefault:	memory that comes back to the guest is made ready for it
  * @vmm_fd:	connection to the VMM
  * @store:	what its predecessor left
  */
@@ -26,6 +27,7 @@ struct child_args {
 	const char *control_path;
 	const char *notify_path;
 	bool grant;
+	bool prefault;
 	int vmm_fd;
 	const struct store *store;
 };

@@ -350,6 +350,8 @@ static int vm_configure(struct manager *manager, const struct conf_vm *want,
 	}
 	if (vm->grant != want->grant)
 		vm_grant(vm, want->grant);
+	if (vm->prefault != want->prefault)
+		vm_prefault(vm, want->prefault);
 	return rc;
 }
 

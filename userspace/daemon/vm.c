@@ -83,6 +83,18 @@ void vm_grant(struct vm *vm, bool grant)
 }
 
 /**
+ * vm_prefault - shall memory that comes back to the guest be made ready for it?
+ * @vm:		a VM
+ * @on:		yes
+ */
+void vm_prefault(struct vm *vm, bool on)
+{
+	vm->prefault = on;
+	if (vm->ops->prefault)
+		vm->ops->prefault(vm);
+}
+
+/**
  * vm_restart - replace what serves a VM by a new process
  * @vm:		a VM
  *
@@ -180,6 +192,7 @@ json_t *vm_pack(const struct vm *vm, const char *trouble)
 {
 	const struct interface_vm out = {
 		.name = vm->name,
+		.prefaulted = INTERFACE_UNKNOWN,
 		.state = vm_present(vm) ? INTERFACE_FAILED : INTERFACE_WAITING,
 		.target = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,
 		.operator = vm->wish == CONF_WISH_BALLOON ? vm->wish_bytes : 0,

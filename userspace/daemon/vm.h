@@ -54,6 +54,7 @@ struct vm;
  * @call:	a method of io.ballonet; @done is called exactly once, maybe
  *		from in here
  * @grant:	vm.grant has changed; may be NULL
+ * @prefault:	vm.prefault has changed; may be NULL
  * @period:	vm_settings.period_ms has changed; may be NULL
  * @restart:	replace the process that serves it; 0 or a negative errno; may
  *		be NULL
@@ -71,6 +72,7 @@ struct vm_ops {
 	void (*call)(struct vm *vm, const char *method, json_t *parameters,
 		     link_done done, void *userdata);
 	void (*grant)(struct vm *vm);
+	void (*prefault)(struct vm *vm);
 	void (*period)(struct vm *vm);
 	int (*restart)(struct vm *vm);
 	void (*snapshot)(struct vm *vm, struct plan_guest *guest);
@@ -98,6 +100,7 @@ struct vm_ops {
  * @wish_bytes:	for @wish
  * @setting:	calls that set its balloon and wait for their answers
  * @grant:	the guest's own wishes are granted
+ * @prefault:	memory that comes back to the guest is made ready for it
  * @wish_done:	nothing is left to do: this VMM's balloon was set, or is what
  *		an operator or a manager before us has made of it
  */
@@ -119,6 +122,7 @@ struct vm {
 	uint64_t wish_bytes;
 	unsigned int setting;
 	bool grant;
+	bool prefault;
 	bool wish_done;
 };
 
@@ -130,6 +134,7 @@ bool vm_present(const struct vm *vm);
 void vm_call(struct vm *vm, const char *method, json_t *parameters,
 	     link_done done, void *userdata);
 void vm_grant(struct vm *vm, bool grant);
+void vm_prefault(struct vm *vm, bool on);
 int vm_restart(struct vm *vm);
 void vm_balloon(struct vm *vm, uint64_t bytes);
 void vm_snapshot(struct vm *vm, struct plan_guest *ret_guest);

@@ -98,6 +98,7 @@ static void on_handover(int rc, const struct varlink_reply *reply,
 	b->vm.wish_done = true;
 	vm_backend_serve(b);
 	vm_grant(&b->vm, b->vm.grant);
+	vm_prefault(&b->vm, b->vm.prefault);
 }
 
 /**

@@ -367,6 +367,7 @@ static void backend_start(struct vm_backend *b)
 		.control_path = b->control_path,
 		.notify_path = b->notify_path,
 		.grant = b->vm.grant,
+		.prefault = b->vm.prefault,
 		.vmm_fd = b->vmm_fd,
 		.store = &b->store,
 	};
@@ -554,6 +555,27 @@ static void grant(struct vm *vm)
 			  b);
 }
 
+static void on_prefault_set(int rc, const struct varlink_reply *reply,
+			    void *userdata)
+{
+	struct vm_backend *b = userdata;
+
+	if (rc != -ECANCELED && (rc || reply->error))
+		log_warn("%s: back-end %d does not know yet whether to prefault: %s",
+			 b->vm.name, (int)b->pid,
+			 rc ? strerror(-rc) : reply->error);
+}
+
+static void prefault(struct vm *vm)
+{
+	struct vm_backend *b = of(vm);
+
+	if (b->phase == VM_SERVING || b->phase == VM_STARTING)
+		link_call(&b->link, "io.ballonet.Backend.Prefault",
+			  json_pack("{s:b}", "on", vm->prefault),
+			  on_prefault_set, b);
+}
+
 static int restart(struct vm *vm)
 {
 	struct vm_backend *b = of(vm);
@@ -618,6 +640,7 @@ static const struct vm_ops ops = {
 	.ready = ready,
 	.call = call,
 	.grant = grant,
+	.prefault = prefault,
 	.period = show,
 	.restart = restart,
 	.snapshot = snapshot,

@@ -140,6 +140,7 @@ static json_t *pack(struct vm_process *p)
 		.memory = p->memory,
 		.resident = p->vmm.resident,
 		.freed = INTERFACE_UNKNOWN,
+		.prefaulted = INTERFACE_UNKNOWN,
 		.reason = "no balloon: only its process is known",
 	};
 	return interface_vm_pack(&out);

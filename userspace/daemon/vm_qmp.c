@@ -262,6 +262,7 @@ static json_t *pack(struct vm_qmp *q)
 		.actual = known(now->actual, 0),
 		.resident = at_most(q->vmm.resident, now->memory),
 		.freed = INTERFACE_UNKNOWN,
+		.prefaulted = INTERFACE_UNKNOWN,
 		.features = features(now),
 		.reason = reason,
 	};

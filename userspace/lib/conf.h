@@ -79,6 +79,7 @@ struct conf_class {
  * @wish:	what @bytes mean
  * @bytes:	a multiple of 4096
  * @grant:	the guest's own wishes are granted
+ * @prefault:	memory that comes back to the guest is made ready for it
  * @class:	whose policy it inherits; empty: that of "default"
  * @class_place: where that was said
  * @policy:	what is intended for it, with what it has inherited
@@ -90,6 +91,7 @@ struct conf_vm {
 	enum conf_wish wish;
 	uint64_t bytes;
 	bool grant;
+	bool prefault;
 	char class[INTERFACE_NAME_MAX + 1];
 	struct conf_place class_place;
 	struct policy policy;

@@ -86,6 +86,17 @@ static int set_wishes(struct reading *r, const char *value)
 	return 0;
 }
 
+static int set_prefault(struct reading *r, const char *value)
+{
+	bool on = !strcmp(value, "on");
+
+	if (!on && strcmp(value, "off"))
+		return conf_wrong(r, "prefault: '%s': expected on or off",
+				  value);
+	r->conf->vms[r->item].prefault = on;
+	return 0;
+}
+
 /*
  * What the manager does
  */
@@ -372,6 +383,7 @@ static const struct key {
 	{ VM, "balloon", GROUP_WISH, set_balloon },
 	{ VM, "memory", GROUP_WISH, set_memory },
 	{ VM, "wishes", 4, set_wishes },
+	{ VM, "prefault", 17, set_prefault },
 	{ VM, "class", 5, set_class },
 	{ VM, "qmp", GROUP_WAY, set_qmp },
 	{ VM, "pidfile", GROUP_WAY, set_pidfile },
@@ -394,7 +406,7 @@ static const char *const section_keys[CONF_NR_SECTIONS] = {
 	[CONF_SECTION_MANAGER] = "backend, vm_group or control_group",
 	[CONF_SECTION_HOST] = "manage, budget, reserve, period or ladder",
 	[CONF_SECTION_CLASS] = POLICY_KEYS,
-	[CONF_SECTION_VM] = ("balloon, memory, wishes, class, qmp, qmp_mode, qmp_period, pidfile, " POLICY_KEYS),
+	[CONF_SECTION_VM] = ("balloon, memory, wishes, prefault, class, qmp, qmp_mode, qmp_period, pidfile, " POLICY_KEYS),
 };
 
 /**

@@ -187,6 +187,8 @@ static int discard_all(struct discard *job, const struct frame_list *list,
 			return -EINTR;
 		for_each_part(job->table, &list->range[i], r, gpa, len) {
 			job->reached = gpa >> FRAME_SHIFT;
+			if (job->parts && r->file % job->parts != job->part)
+				continue;
 			ret = piece(job, r, gpa, len);
 			if (ret)
 				return ret;
@@ -222,6 +224,40 @@ static int discard(struct discard *job, const struct frame_list *list,
 int discard_frames(struct discard *job, const struct frame_list *list)
 {
 	return discard(job, list, discard_piece);
+}
+
+/**
+ * discard_prepare() - allocate what several threads would allocate otherwise
+ * @t:		guest RAM
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int discard_prepare(struct region_table *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->nr; i++)
+		if (t->region[i].block > FRAME_SIZE && !bitmap(&t->region[i]))
+			return -ENOMEM;
+	return 0;
+}
+
+/**
+ * discard_part() - give those frames back that are in some of the files
+ * @job:	@table, @stop, @part and @parts are set
+ * @list:	as for discard_frames()
+ *
+ * With a thread for each @part below @parts all frames are given back, and no
+ * file is touched by two threads: the kernel lets only one at a file. It is
+ * for whoever starts them to call discard_prepare() before, and to measure what
+ * was freed.
+ *
+ * Return: as discard_frames(); frames of other files count as done.
+ */
+int discard_part(struct discard *job, const struct frame_list *list)
+{
+	job->calls = 0;
+	return discard_all(job, list, discard_piece);
 }
 
 /**

@@ -152,6 +152,49 @@ bool frames_overlap(struct frame_list *list)
 }
 
 /**
+ * frames_near() - whether two lists come close to each other
+ * @a:		a list, as frames_merge() leaves it
+ * @b:		another one, likewise
+ * @gap:	frames
+ *
+ * Return: true if fewer than @gap frames are between a frame of @a and one of
+ * @b, or a frame is in both.
+ */
+bool frames_near(const struct frame_list *a, const struct frame_list *b,
+		 uint64_t gap)
+{
+	const struct frame_range *x = a->range, *y = b->range;
+
+	while (x < a->range + a->nr && y < b->range + b->nr) {
+		if (x->start + x->nr <= y->start &&
+		    y->start - (x->start + x->nr) >= gap)
+			x++;
+		else if (y->start + y->nr <= x->start &&
+			 x->start - (y->start + y->nr) >= gap)
+			y++;
+		else
+			return true;
+	}
+	return false;
+}
+
+/**
+ * frames_count() - how many frames are in a list
+ * @list:	the list
+ *
+ * Return: their number; frames that are in it twice count twice.
+ */
+uint64_t frames_count(const struct frame_list *list)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		sum += list->range[i].nr;
+	return sum;
+}
+
+/**
  * frames_before() - how far ranges lie below a frame
  * @range:	the ranges, in any order
  * @nr:		how many

@@ -39,6 +39,9 @@ int frames_add_range(struct frame_list *list, uint64_t start, uint64_t nr);
 void frames_merge(struct frame_list *list);
 void frames_cut(struct frame_list *list, const struct frame_list *keep);
 bool frames_overlap(struct frame_list *list);
+bool frames_near(const struct frame_list *a, const struct frame_list *b,
+		 uint64_t gap);
+uint64_t frames_count(const struct frame_list *list);
 uint64_t frames_before(const struct frame_range *range, size_t nr,
 		       uint64_t frame);
 

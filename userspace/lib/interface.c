@@ -27,6 +27,8 @@ static const char ballonet_description[] =
 "# resident: what is allocated in the guest's memory files.\n"
 "# freed: what the host got back since the back-end started, measured; null if\n"
 "# there is no back-end.\n"
+"# prefaulted: what came back to the guest and was made ready for it since the\n"
+"# back-end started; null if that is not asked for.\n"
 "# standby: what the guest does without for now, and the host can take with\n"
 "# Take; taken: what it has taken of that, and the guest has not had back.\n"
 "# features: what driver and device agreed on.\n"
@@ -42,6 +44,7 @@ static const char ballonet_description[] =
 "  actual: int,\n"
 "  resident: int,\n"
 "  freed: ?int,\n"
+"  prefaulted: ?int,\n"
 "  standby: int,\n"
 "  taken: int,\n"
 "  features: []string,\n"
@@ -121,6 +124,9 @@ static const char backend_description[] =
 "# Shall a balloon that the guest wishes for be granted, or only be told of?\n"
 "method GrantWishes(grant: bool) -> ()\n"
 "\n"
+"# Shall memory that comes back to the guest be made ready for it?\n"
+"method Prefault(on: bool) -> ()\n"
+"\n"
 "# Ask the driver for statistics so often, 0 for not at all, and show them and\n"
 "# the VM in the file of the state, without being asked.\n"
 "method Show(period_ms: int) -> ()\n";
@@ -197,6 +203,11 @@ static const struct varlink_param grant_params[] = {
 	END,
 };
 
+static const struct varlink_param prefault_params[] = {
+	{ "on", JSON_TRUE, false },
+	END,
+};
+
 static const struct varlink_param add_params[] = {
 	{ "vm", JSON_STRING, false },
 	{ "qmp", JSON_STRING, true },
@@ -227,6 +238,7 @@ static const struct varlink_method backend_methods[] = {
 	[INTERFACE_BACKEND_HANDOVER] = { "Handover", handover_params, true },
 	[INTERFACE_BACKEND_GRANT_WISHES] = { "GrantWishes", grant_params,
 					     true },
+	[INTERFACE_BACKEND_PREFAULT] = { "Prefault", prefault_params, true },
 	[INTERFACE_BACKEND_SHOW] = { "Show", show_params, true },
 };
 _Static_assert(ARRAY_SIZE(backend_methods) == INTERFACE_BACKEND_NR_METHODS,
@@ -306,7 +318,7 @@ bool interface_name_valid(const char *name)
  */
 json_t *interface_vm_pack(const struct interface_vm *vm)
 {
-	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o*,s:I,s:I,s:o,s:s*,s:s*}",
+	return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:o*,s:o*,s:I,s:I,s:o,s:s*,s:s*}",
 		"name", vm->name,
 		"state", interface_state_names[vm->state],
 		"memory", (json_int_t)vm->memory,
@@ -317,6 +329,8 @@ json_t *interface_vm_pack(const struct interface_vm *vm)
 		"resident", (json_int_t)vm->resident,
 		"freed", vm->freed == INTERFACE_UNKNOWN ? NULL :
 			json_integer((json_int_t)vm->freed),
+		"prefaulted", vm->prefaulted == INTERFACE_UNKNOWN ? NULL :
+			json_integer((json_int_t)vm->prefaulted),
 		"standby", (json_int_t)vm->standby,
 		"taken", (json_int_t)vm->taken,
 		"features", vm->features ? json_incref(vm->features) :
@@ -348,24 +362,25 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 {
 	json_int_t memory, target, actual, resident;
 	json_int_t operator = -1, wish = 0, freed = -1, standby = 0, taken = 0;
+	json_int_t prefaulted = -1;
 	const char *state;
 	struct interface_vm vm = { 0 };
 
-	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s,s?I,s?I}",
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s,s?I,s?I,s?I}",
 			"name", &vm.name, "state", &state, "memory", &memory,
 			"target", &target, "actual", &actual,
 			"resident", &resident, "freed", &freed,
 			"features", &vm.features, "reason", &vm.reason,
 			"operator", &operator, "wish", &wish,
 			"pressure", &vm.pressure, "standby", &standby,
-			"taken", &taken))
+			"taken", &taken, "prefaulted", &prefaulted))
 		return -EBADMSG;
 	/* The first version of a back-end does not tell. */
 	if (operator == -1)
 		operator = target;
 	if (memory < 0 || target < 0 || operator < 0 || wish < 0 ||
 	    actual < 0 || resident < 0 || freed < -1 || standby < 0 ||
-	    taken < 0 ||
+	    taken < 0 || prefaulted < -1 ||
 	    !json_is_array(vm.features) || state_parse(state, &vm.state))
 		return -EBADMSG;
 	vm.memory = memory;
@@ -375,6 +390,8 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 	vm.actual = actual;
 	vm.resident = resident;
 	vm.freed = freed < 0 ? INTERFACE_UNKNOWN : (uint64_t)freed;
+	vm.prefaulted = prefaulted < 0 ? INTERFACE_UNKNOWN :
+					 (uint64_t)prefaulted;
 	vm.standby = standby;
 	vm.taken = taken;
 	*ret_vm = vm;

@@ -31,6 +31,7 @@ enum interface_method {
 enum interface_backend_method {
 	INTERFACE_BACKEND_HANDOVER,
 	INTERFACE_BACKEND_GRANT_WISHES,
+	INTERFACE_BACKEND_PREFAULT,
 	INTERFACE_BACKEND_SHOW,
 	INTERFACE_BACKEND_NR_METHODS,
 };
@@ -113,6 +114,7 @@ struct interface_event {
  * @resident:	allocated in the memory files
  * @freed:	given back to the host since the back-end's start;
  *		INTERFACE_UNKNOWN without one
+ * @prefaulted:	made ready for the guest; INTERFACE_UNKNOWN if not asked for
  * @standby:	blocks that the host can take by itself
  * @taken:	such blocks that it has taken
  * @features:	array of strings; NULL if there are none. Borrowed.
@@ -129,6 +131,7 @@ struct interface_vm {
 	uint64_t actual;
 	uint64_t resident;
 	uint64_t freed;
+	uint64_t prefaulted;
 	uint64_t standby;
 	uint64_t taken;
 	json_t *features;

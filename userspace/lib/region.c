@@ -152,6 +152,30 @@ static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 	return a < b + b_len && b < a + a_len;
 }
 
+static unsigned int file_of(const struct region_table *t, unsigned int i,
+			    unsigned int files)
+{
+	const struct region *r = &t->region[i];
+	unsigned int j;
+
+	for (j = 0; j < i; j++)
+		if (t->region[j].ino == r->ino && t->region[j].dev == r->dev)
+			return t->region[j].file;
+	return files;
+}
+
+/* Numbers the files in the order of their first regions. */
+static void number_files(struct region_table *t)
+{
+	unsigned int i, files = 0;
+
+	for (i = 0; i < t->nr; i++) {
+		t->region[i].file = file_of(t, i, files);
+		if (t->region[i].file == files)
+			files++;
+	}
+}
+
 /**
  * region_add() - put a region into a table
  * @t:		the table; owns the region on success
@@ -182,6 +206,7 @@ int region_add(struct region_table *t, const struct region *r,
 	for (i = t->nr++; i && t->region[i - 1].d.gpa > r->d.gpa; i--)
 		t->region[i] = t->region[i - 1];
 	t->region[i] = *r;
+	number_files(t);
 	return 0;
 }
 
@@ -196,6 +221,7 @@ void region_del(struct region_table *t, unsigned int i)
 	t->nr--;
 	memmove(&t->region[i], &t->region[i + 1],
 		(t->nr - i) * sizeof(t->region[0]));
+	number_files(t);
 }
 
 /**
@@ -364,18 +390,6 @@ uint64_t region_bytes(const struct region_table *t)
 	return sum;
 }
 
-/* The front-end may cut one file into several regions: count it once. */
-static bool seen(const struct region_table *t, unsigned int i)
-{
-	unsigned int j;
-
-	for (j = 0; j < i; j++)
-		if (t->region[j].ino == t->region[i].ino &&
-		    t->region[j].dev == t->region[i].dev)
-			return true;
-	return false;
-}
-
 /**
  * region_resident() - what guest RAM costs the host
  * @t:		the table
@@ -384,14 +398,35 @@ static bool seen(const struct region_table *t, unsigned int i)
  */
 uint64_t region_resident(const struct region_table *t)
 {
+	unsigned int i, files = 0;
 	uint64_t sum = 0;
 	struct stat st;
-	unsigned int i;
+
+	for (i = 0; i < t->nr; i++) {
+		/* The front-end may cut one file into several regions. */
+		if (t->region[i].file != files)
+			continue;
+		files++;
+		if (!fstat(t->region[i].fd, &st))
+			sum += (uint64_t)st.st_blocks * 512;
+	}
+	return sum;
+}
+
+/**
+ * region_files() - how many files guest RAM is
+ * @t:		the table
+ *
+ * Return: their number.
+ */
+unsigned int region_files(const struct region_table *t)
+{
+	unsigned int i, files = 0;
 
 	for (i = 0; i < t->nr; i++)
-		if (!seen(t, i) && !fstat(t->region[i].fd, &st))
-			sum += (uint64_t)st.st_blocks * 512;
-	return sum;
+		if (t->region[i].file == files)
+			files++;
+	return files;
 }
 
 /**

@@ -42,6 +42,7 @@ struct region_desc {
  * @fixed:	its file takes no holes: nothing can be given back
  * @dev:	with @ino, which file it is
  * @ino:	see @dev
+ * @file:	number of that file among those of the table
  * @out:	a bit for each frame that the host has, for @block > 4096 only;
  *		bit 0 is the frame at @map. NULL until the first is set
  */
@@ -56,6 +57,7 @@ struct region {
 	bool fixed;
 	dev_t dev;
 	ino_t ino;
+	unsigned int file;
 	uint64_t *out;
 };
 
@@ -85,6 +87,7 @@ int region_write(struct region_table *t, uint64_t gpa, const void *src,
 bool region_covers(struct region_table *t, uint64_t gpa, uint64_t len);
 uint64_t region_bytes(const struct region_table *t);
 uint64_t region_resident(const struct region_table *t);
+unsigned int region_files(const struct region_table *t);
 uint64_t region_block(const struct region_table *t);
 
 #endif /* BALLONET_REGION_H */

@@ -56,18 +56,20 @@ static void cmd_deflate(char **arg)
 	arrays(1, number(arg[1]), number(arg[2]), arg[3]);
 }
 
-/* Where the answer to the last request will be. */
-static uint64_t response_gpa;
+/* A request of each direction: one may be in flight while the other is made. */
+#define REQUEST_GPA(direction)	(BUF_GPA + (direction) * 0x130000)
+#define RESPONSE_GPA(direction)	(BUF_GPA + 0x100000 + (direction) * 64)
 
-static void response(void)
+static void response(uint64_t direction)
 {
+	uint64_t gpa = RESPONSE_GPA(direction);
 	struct ballonet_response rs;
 
-	memcpy(&rs, at(response_gpa), sizeof(rs));
+	memcpy(&rs, at(gpa), sizeof(rs));
 	say("status %u id %" PRIu64 " done %" PRIu64 " freed %" PRIu64,
 	    rs.status, (uint64_t)rs.id, (uint64_t)rs.frames_done,
 	    (uint64_t)rs.bytes_freed);
-	memset(at(response_gpa), 0xee, sizeof(rs));
+	memset(at(gpa), 0xee, sizeof(rs));
 }
 
 /* What is odd about a request of "ranges", as its options say. */
@@ -113,14 +115,15 @@ static void oddity_set(struct oddity *odd, const char *name, uint64_t value)
 /* "ranges inflate|deflate [OPTION=N]... START:NR...": one request. */
 static void cmd_ranges(char **arg)
 {
-	struct ballonet_request *rq = (void *)at(BUF_GPA);
 	uint64_t direction = strcmp(arg[1], "inflate") ? 1 : 0;
+	struct ballonet_request *rq = (void *)at(REQUEST_GPA(direction));
+	uint64_t answer = RESPONSE_GPA(direction);
 	struct oddity odd = {
 		.type = direction + 1,
 		.id = 77,
 		.answer = 32,
 		.pieces = 1,
-		.to = BUF_GPA,
+		.to = REQUEST_GPA(direction),
 		.queue = direction,
 	};
 	uint64_t total, i, start, end;
@@ -149,8 +152,7 @@ static void cmd_ranges(char **arg)
 	rq->nr_ranges = odd.nr ? odd.nr : nr;
 	rq->id = odd.id;
 	total = odd.cut ? odd.cut : sizeof(*rq) + nr * sizeof(rq->ranges[0]);
-	response_gpa = BUF_GPA + 0x100000;
-	memset(at(response_gpa), 0xee, 64);
+	memset(at(answer), 0xee, 64);
 	for (i = 0; i < odd.pieces; i++) {
 		start = total * i / odd.pieces;
 		end = total * (i + 1) / odd.pieces;
@@ -158,27 +160,29 @@ static void cmd_ranges(char **arg)
 	}
 	start = odd.answer > 4 && odd.pieces > 1 ? 4 : 0;
 	if (start)
-		d[n++] = (struct desc){ response_gpa, start, 2, 0 };
+		d[n++] = (struct desc){ answer, start, 2, 0 };
 	if (odd.answer)
-		d[n++] = (struct desc){ response_gpa + start,
-					odd.answer - start, 2, 0 };
+		d[n++] = (struct desc){ answer + start, odd.answer - start,
+					2, 0 };
 	offer(odd.queue, d, n);
 	do_kick(odd.queue);
 	if (odd.nowait)
 		return;
 	wait_ring(odd.queue);
-	response();
+	response(direction);
 	if (strncmp(last, "status 0", 8))
 		return;
 	for (i = 0; i < nr; i++)
 		mark(rq->ranges[i].start, rq->ranges[i].nr, rq->type == 1);
 }
 
+/* "response [deflate]": wait for that of the last request. */
 static void cmd_response(char **arg)
 {
-	(void)arg;
-	wait_ring(0);
-	response();
+	uint64_t direction = arg[1] ? 1 : 0;
+
+	wait_ring(direction);
+	response(direction);
 }
 
 /* "report START:NR...": free pages; the guest may use them again at once. */

@@ -323,8 +323,9 @@ static void cmd_counts(char **arg)
 /* "unanswered": the last request is still being worked on. */
 static void cmd_unanswered(char **arg)
 {
-	(void)arg;
-	if (used(0)[1] == avail_idx[0])
+	int q = arg[1] ? number(arg[1]) : 0;
+
+	if (used(q)[1] == avail_idx[q])
 		die("the request was answered before");
 }
 
