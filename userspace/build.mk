@@ -68,6 +68,8 @@ HOST_BIN := $(patsubst tests/host/%.c,$(U)/tests/%,$(wildcard tests/host/*.c))
 QMPCTL := $(U)/tests/qmpctl
 # The manager's ladder, for a guest that plays the host; there is no libc.
 LADDERCTL := $(U)/tests/ladderctl
+# QEMU's, which resolves what it calls.
+INSNS := $(B)/tests/insns.so
 UML_BIN := $(patsubst tests/uml/%.c,$(U)/tests/%,$(wildcard tests/uml/*.c))
 VMM_BIN := $(U)/tests/vmm
 # Of tests/pressure: a small host, and another's law for it.
@@ -88,7 +90,7 @@ programs: $(US_BIN) ## build the programs into build/bin
 userspace: programs host-helpers
 unit: $(UNIT_BIN) ## build the unit tests into build/unit
 host-helpers: $(HOST_BIN) $(VMM_BIN) $(UML_BIN) $(QMPCTL) $(PRESSURE_BIN) \
-	$(BENCH_BIN) $(if $(SAN),,$(LADDERCTL))
+	$(BENCH_BIN) $(INSNS) $(if $(SAN),,$(LADDERCTL))
 man: $(MAN)
 
 # Changed flags rebuild everything; changed paths, what they are compiled into.
@@ -161,6 +163,11 @@ $(U)/tests/autoballoon: $(call obj,tests/pressure/autoballoon.c \
 $(QMPCTL): $(call obj,tests/tools/qmpctl.c \
 	$(addprefix $(US)/daemon/,qmp_link.c watch.c)) $(LIBBALLONET)
 	$(call us_link,libuv jansson)
+$(INSNS): tests/tools/insns.c tests/tools/insns.h
+	@mkdir -p $(@D)
+	@echo "  CC      $@"
+	@$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -shared -fPIC \
+		-fvisibility=hidden -o $@.tmp $< -lpthread && mv $@.tmp $@
 # Static; the sanitizers cannot be.
 $(LADDERCTL): $(call obj,tests/tools/ladderctl.c \
 	$(addprefix $(US)/daemon/,host.c log.c psi.c vmm.c watch.c) \

@@ -116,11 +116,13 @@ test_memory_that_comes_back_waits_for_its_first_touch() {
 		ram 64M
 		connect SOCK
 		hello
+		fill
 		start
 		ranges inflate 1024:4096
 		ranges deflate nowait=1 1024:4096
 		response deflate
 		blocks
+		expect 50331648
 		same-after 200 blocks
 		call CTL io.ballonet.Counters {"vm":"vm"}
 		expect "bytes_prefaulted":0,

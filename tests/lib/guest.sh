@@ -11,6 +11,7 @@ GUEST_BOOT_LIMIT=${GUEST_BOOT_LIMIT:-240}
 GUEST_COMMAND_LIMIT=180
 
 declare -A guest_pids guest_in guest_out guest_qmp_in guest_qmp_out
+declare -A guest_insns_in guest_insns_out
 declare -A guest_ram guest_tmp guest_kernel guest_asked backend_pids
 
 # Found in a kernel's log, any of these is a failure.
@@ -81,16 +82,27 @@ nodes_args() {
 	done
 }
 
-# hugetlb_reserve MIB - that much more in the machine's pool of 2 MiB pages, given
-# back at the end of the script; fails if this machine has it not to give
-hugetlb_reserve() {
-	local pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages was
+# hugetlb_pool PAGES - so many more in the machine's pool of 2 MiB pages, or less;
+# another script may do the same now. Fails if this machine has them not to give
+hugetlb_pool() {
+	local pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages want
 
-	[ -w $pool ] || return
-	was=$(<$pool)
-	at_exit+=("echo $was >$pool")
-	echo $((was + $1 / 2)) >$pool
-	[ "$(<$pool)" -ge $((was + $1 / 2)) ]
+	(
+		flock 9
+		want=$(($(<$pool) + $1))
+		echo $want >$pool
+		[ "$(<$pool)" -ge $want ]
+	) 9>"$TOP/build/hugetlb.lock" 2>/dev/null
+}
+
+# hugetlb_reserve MIB - that much more in the pool, given back at the end of the
+# script
+hugetlb_reserve() {
+	if ! hugetlb_pool $(($1 / 2)); then
+		hugetlb_pool -$(($1 / 2))
+		return 1
+	fi
+	at_exit+=("hugetlb_pool -$(($1 / 2))")
 }
 
 # device_args DEVICE SOCKET
@@ -123,11 +135,19 @@ spawn() {
 start_qemu() {
 	local name=$1 kernel=$2
 	local -n o=$3
-	local qemu=$CACHE/qemu/qemu-system-x86_64 object ram device accel
+	local qemu=$CACHE/qemu/qemu-system-x86_64 object ram device accel insns=
 
 	[ "${o[qemu]}" != debian ] || qemu="qemu-system-x86_64"
-	accel=$("$TOP/tests/tools/accel" "$kernel") ||
-		fail "no accelerator for QEMU" || return
+	if [ "${o[insns]}" = on ]; then
+		accel=tcg
+		make_pipe "$name.insns"
+		guest_insns_in[$name]=$pipe_in
+		guest_insns_out[$name]=$pipe_out
+		insns="-plugin $TOP/build/tests/insns.so,path=$WORK/$name.insns"
+	else
+		accel=$("$TOP/tests/tools/accel" "$kernel") ||
+			fail "no accelerator for QEMU" || return
+	fi
 	object=$(ram_object "${o[ram]}" "${o[mem]}" "$name") ||
 		fail "no such ram: ${o[ram]}" || return
 	ram="-machine memory-backend=ram -object $object,prealloc=${o[prealloc]}"
@@ -148,7 +168,7 @@ start_qemu() {
 		-serial chardev:console \
 		-chardev "pipe,id=agent,path=$WORK/$name.agent" \
 		-serial chardev:agent \
-		-qmp "pipe:$WORK/$name.qmp" $device ${o[args]} \
+		-qmp "pipe:$WORK/$name.qmp" $device $insns ${o[args]} \
 		${o[incoming]:+-incoming "unix:${o[incoming]}"}
 }
 
@@ -186,13 +206,14 @@ start_uml() {
 #	smp=1		processors
 #	cmdline=TEXT	more of the kernel's command line
 #	args=TEXT	more of QEMU's
+#	insns=on	count its instructions, for guest_insns; emulated (QEMU)
 #	incoming=PATH	do not boot: wait at this socket for a guest that is
 #			migrated here. It answers when it has arrived (QEMU)
 guest_start() {
 	local name=$1 kernel=$2 option
 	local -A options=([mem]=512M [socket]= [device]= [qemu]=11 [ram]=memfd
 		[prealloc]=off [nodes]=1 [smp]=1 [cmdline]= [args]=
-		[incoming]=)
+		[insns]=off [incoming]=)
 	shift 2
 	for option; do
 		[ -v "options[${option%%=*}]" ] ||
@@ -287,6 +308,14 @@ guest_qmp() {
 	return 125
 }
 
+# guest_insns NAME - how many instructions its processors have run
+guest_insns() {
+	printf . >&"${guest_insns_in[$1]}"
+	read_line "${guest_insns_out[$1]}" "${guest_pids[$1]}" 60 ||
+		fail "the instructions of guest $1 cannot be counted" || return
+	echo "$REPLY"
+}
+
 # guest_mem_file NAME - a path to the file that is the guest's memory
 guest_mem_file() {
 	local pid=${guest_pids[$1]} fd
@@ -356,10 +385,12 @@ guest_forget() {
 
 	wait "${guest_pids[$name]}" 2>/dev/null
 	for fd in "${guest_in[$name]}" "${guest_out[$name]}" \
-		"${guest_qmp_in[$name]:-}" "${guest_qmp_out[$name]:-}"; do
+		"${guest_qmp_in[$name]:-}" "${guest_qmp_out[$name]:-}" \
+		"${guest_insns_in[$name]:-}" "${guest_insns_out[$name]:-}"; do
 		[ -z "$fd" ] || exec {fd}>&-
 	done
-	rm -f "$WORK/$name".{agent,qmp}.{in,out} "$WORK/$name.qmp.ready"
+	rm -f "$WORK/$name".{agent,qmp,insns}.{in,out} "$WORK/$name.qmp.ready"
+	unset "guest_insns_in[$name]" "guest_insns_out[$name]"
 	unset "guest_pids[$name]" "guest_in[$name]" "guest_out[$name]" \
 		"guest_qmp_in[$name]" "guest_qmp_out[$name]"
 }
