@@ -344,6 +344,9 @@ struct ballonet_hint {
  * @nr_slots:	entries; 0 without a table
  * @next:	entry where to look
  * @nr:		blocks. Written whole
+ * @stuck:	blocks that could not be had back when they were wanted. Written
+ *		whole
+ * @blamed:	nonsense in the table was told of
  */
 struct ballonet_standby {
 	struct delayed_work look;
@@ -362,6 +365,8 @@ struct ballonet_standby {
 	unsigned int nr_slots;
 	unsigned int next;
 	unsigned int nr;
+	unsigned int stuck;
+	bool blamed;
 };
 
 /**
@@ -660,6 +665,7 @@ u64 ballonet_standby_release(struct ballonet *bal, u64 frames);
 bool ballonet_standby_leave(struct ballonet *bal, unsigned long start,
 			    unsigned long end);
 u64 ballonet_standby_frames(struct ballonet *bal);
+u64 ballonet_standby_spare(struct ballonet *bal);
 u64 ballonet_standby_taken(struct ballonet *bal);
 
 /* report.c */

@@ -148,13 +148,13 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	u64 now;
 	long left;
 
-	ballonet_watch_alarm(bal);
-	/* At once, and without the host. */
+	/* At once, and without the host, which need not hear of it. */
 	now = ballonet_standby_release(bal, U64_MAX);
 	if (now) {
 		*freed += now;
 		return NOTIFY_OK;
 	}
+	ballonet_watch_alarm(bal);
 	relieve(bal, true);
 	/* Also for what page reclaim made us give, if that was the last. */
 	left = READ_ONCE(bal->relieved) + msecs_to_jiffies(RELIEF_MS) - jiffies;
@@ -176,7 +176,7 @@ static unsigned long shrink_count(struct shrinker *shrinker,
 {
 	struct ballonet *bal = ballonet_shrinker_data(shrinker);
 	u64 size = balloon_size(bal), least = balloon_least(bal);
-	long available = si_mem_available();
+	long available = si_mem_available() + ballonet_standby_spare(bal);
 
 	/* Below half of it something other than the balloon took the rest. */
 	if (available > 0 && available > READ_ONCE(bal->floor) / 2)

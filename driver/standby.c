@@ -104,9 +104,11 @@ static bool slot_is(struct ballonet *bal, unsigned int slot,
 	    word != (base | BALLONET_STANDBY_TAKING) &&
 	    word != (base | BALLONET_STANDBY_TAKEN)) {
 		ballonet_count(bal, BALLONET_C_STANDBY_NONSENSE, 1);
-		dev_err_ratelimited(&bal->vdev->dev,
-				    "host wrote %#llx into entry %u of the standby table, which has block %#llx; unbind and bind the driver\n",
-				    word, slot, base);
+		if (!sb->blamed)
+			dev_err(&bal->vdev->dev,
+				"host wrote %#llx into entry %u of the standby table, which has block %#llx; unbind and bind the driver\n",
+				word, slot, base);
+		sb->blamed = true;
 		return false;
 	}
 	return word == (base | state);
@@ -191,6 +193,8 @@ u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
 			   jiffies + msecs_to_jiffies(PAUSE_MS));
 		cond_resched();
 	}
+	if (done < frames)
+		WRITE_ONCE(bal->standby.stuck, READ_ONCE(bal->standby.nr));
 	return done;
 }
 
@@ -354,6 +358,21 @@ void ballonet_standby_kick(struct ballonet *bal)
 u64 ballonet_standby_frames(struct ballonet *bal)
 {
 	return (u64)READ_ONCE(bal->standby.nr) * BALLONET_STANDBY_FRAMES;
+}
+
+/**
+ * ballonet_standby_spare() - what of it is as good as free memory
+ * @bal:	the balloon
+ *
+ * Return: frames that come back as soon as they are wanted, as far as one
+ * knows: what did not, the host may be at for ever.
+ */
+u64 ballonet_standby_spare(struct ballonet *bal)
+{
+	unsigned int nr = READ_ONCE(bal->standby.nr);
+
+	return (u64)(nr - min(nr, READ_ONCE(bal->standby.stuck))) *
+	       BALLONET_STANDBY_FRAMES;
 }
 
 /**
@@ -552,6 +571,8 @@ void ballonet_standby_up(struct ballonet *bal)
 	}
 	spin_lock(&sb->lock);
 	sb->next = 0;
+	sb->stuck = 0;
+	sb->blamed = false;
 	sb->nr_slots = frames * SLOTS_A_FRAME;
 	spin_unlock(&sb->lock);
 }

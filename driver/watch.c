@@ -39,9 +39,10 @@
 /* Alarms come in floods, one for each try of reclaim: this often is enough. */
 #define ALARM_MS	50
 
-static u64 available(void)
+/* With what is on standby, which needs no host to come back. */
+static u64 available(struct ballonet *bal)
 {
-	return max(si_mem_available(), 0L);
+	return max(si_mem_available(), 0L) + ballonet_standby_spare(bal);
 }
 
 /* What the host could give back, with what is on its way to it. */
@@ -86,7 +87,7 @@ void ballonet_watch_alarm(struct ballonet *bal)
 		WRITE_ONCE(watch->alarmed, jiffies);
 		if (!watch->is_short || !empty)
 			ballonet_event_post(bal, BALLONET_EV_SHORT,
-					    available() << PAGE_SHIFT);
+					    available(bal) << PAGE_SHIFT);
 		if (!watch->is_short)
 			again(bal, &watch->alert, NEAR_MS);
 		WRITE_ONCE(watch->is_short, true);
@@ -98,7 +99,7 @@ void ballonet_watch_alarm(struct ballonet *bal)
 static bool calm_down(struct ballonet *bal)
 {
 	struct ballonet_watch *watch = &bal->watch;
-	u64 now = available();
+	u64 now = available(bal);
 	unsigned long flags;
 	bool over = false;
 
@@ -116,7 +117,7 @@ static bool calm_down(struct ballonet *bal)
 
 static void sample_take(struct ballonet *bal, struct ballonet_sample *sample)
 {
-	*sample = (struct ballonet_sample){ .available = available() };
+	*sample = (struct ballonet_sample){ .available = available(bal) };
 	if (ballonet_short_near(sample->available, READ_ONCE(bal->floor)) &&
 	    !ballonet_psi_armed(bal))
 		ballonet_stats_sample(sample);

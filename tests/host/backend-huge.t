@@ -15,11 +15,11 @@ huge_tmpfs() {
 		{ skip "no tmpfs with huge pages"; return 1; }
 }
 
-# on_huge_tmpfs SCRIPT - its RAM is /mnt/ram
+# on_huge_tmpfs [OPTION...] <SCRIPT - as with_backend; its RAM is /mnt/ram
 on_huge_tmpfs() {
 	local around
 	huge_tmpfs || return
-	with_backend
+	with_backend "$@"
 }
 
 test_the_guest_is_told_the_page_size() {
@@ -209,6 +209,69 @@ test_whole_pages_are_made_ready_as_such() {
 		check zero
 	END
 	ended vm 0
+}
+
+# What stands by for the host, with the driver's table told.
+STANDBY='hello 0x0014000160000007
+		fill
+		start
+		ranges inflate type=3 64:1'
+TAKE='call CTL io.ballonet.Take {"vm":"vm","bytes":1073741824}'
+
+test_blocks_on_standby_are_taken_as_whole_pages() {
+	on_huge_tmpfs --standby=on-demand <<-END
+		ram 64M file:/mnt/ram
+		connect SOCK
+		$STANDBY
+		offer 0 1024 8
+		offer 8 8192 1
+		$TAKE
+		expect "taken":18874368,"freed":18874368
+		blocks
+		expect 48234496
+		took 0 9
+		check zero
+		call CTL io.ballonet.Counters {"vm":"vm"}
+		expect "standby_calls":2
+		back 0 9
+		check
+	END
+}
+
+test_of_blocks_on_standby_beside_pages_only_whole_pages_go() {
+	on_huge_tmpfs --standby=on-demand <<-END
+		ram 64M file:/mnt/ram 31M
+		connect SOCK
+		$STANDBY
+		offer 0 0x100000 1
+		$TAKE
+		expect "taken":2097152,"freed":0
+		offer 1 0x100200 3
+		$TAKE
+		expect "taken":6291456,"freed":4194304
+		took 0 4
+		check
+	END
+}
+
+test_hugetlb_pages_on_standby_are_taken() {
+	local free
+
+	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
+	[ "$free" -ge 32 ] || {
+		skip "the pool of huge pages has $free of 32 free"
+		return
+	}
+	with_backend --standby=on-demand <<-END
+		ram 64M hugetlb
+		connect SOCK
+		$STANDBY
+		offer 0 1024 8
+		$TAKE
+		expect "taken":16777216,"freed":16777216
+		took 0 8
+		check zero
+	END
 }
 
 test_hugetlb_pages_are_freed() {

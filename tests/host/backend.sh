@@ -20,10 +20,10 @@ vmm() {
 	[ $status -eq 0 ] || fail "the VMM's script failed"
 }
 
-# with_backend SCRIPT - a fresh back-end, a script against it, and its end:
-# it has to leave with the VMM, without complaint of its own
+# with_backend [OPTION...] <SCRIPT - a fresh back-end, a script against it, and
+# its end: it has to leave with the VMM, without complaint of its own
 with_backend() {
-	backend_start vm || return
+	backend_start vm "$@" || return
 	echo "${backend_pids[vm]}" >"$WORK/vm.pid"
 	vmm vm
 	ended vm 0

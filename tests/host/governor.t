@@ -38,8 +38,16 @@ guest() {
 	tell "$vm" hello "$FEATURES"
 	tell "$vm" guest floor=8M swap_free=1G "$@"
 	tell "$vm" start
+	[ -z "${standby:-}" ] || stand_by "$vm"
 	tell "$vm" live
 	within 20 is_state "$vm" running
+}
+
+# stand_by VM - 80 MiB of it; its balloon does not move
+stand_by() {
+	tell "$1" guest deaf=1
+	tell "$1" ranges inflate type=3 64:1
+	tell "$1" offer 0 1024 40
 }
 
 tell() {
@@ -216,6 +224,55 @@ ctl_fails_reload() {
 	out=$(ctl reload 2>&1) && fail "accepted: $*"
 	echo "$out"
 	[[ $out == *"$expected"* ]] || fail "does not say: $expected"
+}
+
+# rung FIELD - of what is on standby
+rung() {
+	ctl --json ladder | jq ".rungs[] | select(.rung == \"standby\").$1"
+}
+
+taken_least() {
+	[ "$(status a taken)" -ge $(($1 * MIB)) ]
+}
+
+# 48 MiB are missing; more goes while the host's memory falls.
+test_what_is_on_standby_goes_before_anything_is_asked() {
+	local FEATURES=0x001c000160000007 standby=1
+
+	fresh "${HOST[@]}" 'manage = dry-run' 'budget = 160M' \
+		'[class default]' 'standby = on-demand' '[vm a]'
+	guest a used=16M
+	within 20 eval '[ "$(why a .now.standby)" = $((80 * MIB)) ]'
+	within 20 eval '[ "$(why a .now.take)" -ge $((48 * MIB)) ]'
+	check grep -q '^    standby  80 MiB, of which the host takes' \
+		<<<"$(ctl why a)"
+	eq "$(status a taken)" 0 "bytes taken in a dry run"
+	check reload "${HOST[@]}" 'manage = on' 'budget = 160M' \
+		'[class default]' 'standby = on-demand' '[vm a]'
+	within 20 taken_least 48
+	within 60 host_is green
+	plans 4
+	eq "$(why a '.decisions | map(select(.dry_run | not)) | length')" 0 \
+		"decisions about its balloon"
+	eq "$(status a target)" 0 "balloon of a"
+	within 20 eval '[ "$(rung freed)" -ge $((48 * MIB)) ]'
+	check logged 'of what it has on standby'
+}
+
+test_what_a_guest_has_back_is_counted() {
+	tell a back 0 40
+	tell a live
+	within 20 eval '[ "$(rung returned)" -ge $((48 * MIB)) ]'
+	eq "$(status a standby)" 0 "bytes on standby"
+}
+
+test_balloons_are_asked_for_what_is_not_on_standby() {
+	tell a offer 0 1024 8
+	tell a live
+	check reload "${HOST[@]}" 'manage = on' 'budget = 88M' \
+		'[class default]' 'standby = on-demand' '[vm a]'
+	within 20 taken_least 16
+	within 60 eval '[ "$(status a target)" -gt 0 ]'
 }
 
 test_what_was_set_by_hand_is_left_alone_until_auto() {

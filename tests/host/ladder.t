@@ -30,7 +30,7 @@ test_each_rung_is_shown_the_cheapest_first() {
 	manager_start
 	within 20 shows '.rungs | length == 5'
 	eq "$(ctl ladder | awk 'NF && $1 != "RUNG" { print $1 }' | head -n 5 |
-		paste -sd' ')" 'reporting balloon ksm zswap reclaim' rungs
+		paste -sd' ')" 'reporting standby balloon ksm zswap reclaim' rungs
 	check shows '.machine.total > 0 and .machine.nodes'
 	check shows '.rungs[] | select(.rung == "reclaim").on'
 }

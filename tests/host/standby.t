@@ -245,6 +245,51 @@ test_a_table_ends_with_its_ring() {
 	END
 }
 
+test_blocks_of_memory_that_is_gone_are_left_alone() {
+	standby on-demand <<-END
+		ram 66M memfd 34M
+		connect SOCK
+		$HELLO
+		fill
+		start
+		memory slots
+		$TELL
+		offer 0 1024 2
+		offer 2 0x100000 2
+		forget 1
+		$(take $((1 << 30)))
+		expect "taken":4194304,"freed":4194304
+		entries 0 4
+		expect 1027 1539 1048577 1049089
+		memory slots
+		$(take $((1 << 30)))
+		expect "taken":4194304,"freed":4194304
+		took 0 4
+		expect 4
+		check zero
+	END
+	silent vm
+}
+
+test_a_table_in_memory_that_is_gone_is_none() {
+	standby on-demand <<-END
+		ram 66M memfd 34M
+		connect SOCK
+		$HELLO
+		fill
+		start
+		memory slots
+		ranges inflate type=3 0x100100:4
+		expect status 0
+		forget 1
+		$(take $((1 << 30)))
+		expect "taken":0,"freed":0
+		call CTL io.ballonet.Status {"vm":"vm"}
+		expect "standby":0,"taken":0
+	END
+	silent vm
+}
+
 test_nothing_is_taken_where_an_inflate_is_refused() {
 	fresh_log vm
 	backend_start vm --standby=eager || return

@@ -9,6 +9,7 @@ liar_dir=${BALLONET_BIN:-$TOP/build/bin}/../tests
 # Feature bits.
 TELL=$((1 << 0)) STATS=$((1 << 1)) HINT=$((1 << 3)) REPORTING=$((1 << 5))
 VERSION_1=$((1 << 32)) RANGES=$((1 << 50)) EVENTS=$((1 << 51))
+STANDBY=$((1 << 52))
 
 # liar_start NAME FEATURES - the device on $WORK/NAME.sock, one at a time
 liar_start() {

@@ -27,6 +27,7 @@ SLACK=$((4 * MIB))
 MAY_SAY='virtio-uml\.0-[a-z_]+:id [0-9]+ (out of range|is not a head)'
 MAY_SAY+="|ballonet virtio0: (host's answer|host did|host refuses|host owes|request of|a virtqueue is broken|device is reset|device broke)"
 MAY_SAY+='|(answer_finish|failure_note): [0-9]+ callbacks suppressed'
+MAY_SAY+='|ballonet virtio0: host (wrote|does not take the standby table)'
 # A machine that was busy elsewhere.
 MAY_SAY+='|hrtimer: interrupt took'
 
@@ -795,6 +796,172 @@ test_nothing_that_was_hinted_leaks() {
 }
 
 test_the_guest_that_was_to_be_migrated_leaves() {
+	guest_leaves
+}
+
+# What the driver counted.
+driver_count() {
+	guest vm "sed -n 's/^$1 //p' /sys/kernel/debug/ballonet/*/counters"
+}
+
+POOL=$((128 * MIB))
+
+# pool_is BYTES
+pool_is() {
+	within 60 knob_is vm standby "$1"
+}
+
+# offer - the driver has a pool of 128 MiB, and leaves it as it is
+offer() {
+	load
+	check knob vm standby_limit $POOL
+	pool_is $POOL
+	at_least "$(count tells)" 1 "tables told"
+	at_least "$(liar entries 1)" 1 "blocks offered"
+}
+
+test_a_guest_meets_a_device_that_takes_from_standby() {
+	guest_meets_liar $((TELL | STATS | REPORTING | VERSION_1 | RANGES |
+		STANDBY)) || return
+	offer
+	eq "$(liar take)" $((POOL >> 21)) "blocks taken"
+	eq "$(knob vm standby_taken)" $POOL standby_taken
+	check knob vm standby_limit 0
+	pool_is 0
+	check guest vm memload touch 200
+	at_least "$(driver_count standby_released)" $((POOL >> 21)) \
+		"blocks had back"
+	eq "$(driver_count standby_nonsense)" 0 nonsense
+	after_a_lie
+}
+
+# scribbled FROM TO - the host writes that into the table, and the guest wants
+# its blocks back
+scribbled() {
+	offer
+	at_least "$(liar scribble "$@")" 1 "entries changed"
+	check knob vm standby_limit 0
+	check guest vm memload touch 64
+}
+
+# nonsense FROM TO - no block that is in such an entry comes back, or is used
+nonsense() {
+	scribbled "$@"
+	within 20 eval '[ "$(driver_count standby_nonsense)" -gt 0 ]'
+	check guest vm memload check
+	eq "$(knob vm standby)" $POOL standby
+	eq "$(grep -ac 'host wrote' <(tail -n +$((log_seen + 1)) \
+		"$WORK/vm.log"))" 1 "lines about it"
+	after_a_lie
+}
+
+test_an_unknown_state_of_a_block_is_nonsense() { nonsense 1 4; }
+test_the_last_unknown_state_of_a_block_is_nonsense() { nonsense 1 511; }
+test_an_entry_of_another_block_is_nonsense() { nonsense 1 other; }
+test_a_table_that_was_wiped_out_is_nonsense() { nonsense any zero; }
+test_a_table_full_of_ones_is_nonsense() { nonsense any ones; }
+
+# harmless FROM TO - it is no lie that the driver could notice: all comes back
+harmless() {
+	scribbled "$@"
+	pool_is 0
+	eq "$(driver_count standby_nonsense)" 0 nonsense
+	after_a_lie
+}
+
+test_what_was_never_offered_cannot_be_taken() { harmless 0 3; }
+test_a_block_that_was_not_discarded_is_as_good_as_taken() { harmless 1 3; }
+
+test_a_block_that_is_being_taken_for_ever_is_back_with_the_reset() {
+	scribbled 1 2
+	eq "$(driver_count standby_nonsense)" 0 nonsense
+	eq "$(knob vm standby)" $POOL standby
+	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
+		echo virtio0 >unbind && echo virtio0 >bind'
+	within 60 knob_is_at_least standby $((64 * MIB))
+	check knob vm standby_limit 0
+	pool_is 0
+	after_a_lie
+}
+
+test_a_table_that_changes_all_the_time_hurts_nobody() {
+	local i
+
+	offer
+	guest_ask vm "for i in 1 2 3 4 5; do memload touch 200 && memload check ||
+		exit; done"
+	for ((i = 0; i < 100; i++)); do
+		liar scribble $((i % 4)) $(((i * 7 + 1) % 5)) >/dev/null
+	done
+	guest_answer vm 120 || fail "the guest has lost something"
+	after_a_lie
+}
+
+# refused_with LIE... - what the host says to the table; without it, no pool
+refused_with() {
+	local tells
+
+	tells=$(count tells)
+	tell lie in "$@"
+	load
+	within 10 count_at_least tells $((tells + 1))
+	sleep 2
+	eq "$(knob vm standby)" 0 standby
+	tell honest
+}
+
+# then_taken - the host is asked again after a configuration change
+then_taken() {
+	tell changed 1
+	within 60 knob_is_at_least standby $((64 * MIB))
+	at_least "$(liar take)" 16 "blocks taken"
+	after_a_lie
+}
+
+test_a_host_that_does_not_take_the_table_is_not_offered_anything() {
+	refused_with status=$INVALID
+	then_taken
+}
+
+test_a_table_that_the_host_failed_to_take_is_not_used() {
+	refused_with status=$IO
+	then_taken
+}
+
+test_a_table_with_an_unknown_answer_is_not_used() {
+	refused_with status=0x80000005
+	then_taken
+}
+
+test_a_table_without_an_answer_is_not_used() {
+	refused_with silent
+	at_least "$(liar answer in)" 1 "answers given late"
+	then_taken
+}
+
+test_a_table_whose_answer_makes_no_sense_breaks_the_device() {
+	refused_with done=1
+	state_is broken 5
+	after_a_lie
+}
+
+test_a_host_that_wants_no_table_any_more_has_nothing_of_the_last_one() {
+	offer
+	at_least "$(liar take)" 1 "blocks taken"
+	tell lie in status=$INVALID
+	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
+		echo virtio0 >unbind && echo virtio0 >bind'
+	within 20 has_free vm $((free - SLACK))
+	eq "$(knob vm standby)" 0 standby
+	tell honest
+	after_a_lie
+}
+
+test_nothing_of_a_table_leaks() {
+	nothing_leaks vm
+}
+
+test_the_guest_with_blocks_on_standby_leaves() {
 	guest_leaves
 }
 

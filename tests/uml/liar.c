@@ -53,6 +53,7 @@
 #define F_PROTOCOL	(1ull << 30)
 #define F_RANGES	(1ull << BALLONET_F_RANGES)
 #define F_EVENTS	(1ull << BALLONET_F_EVENTS)
+#define F_STANDBY	(1ull << BALLONET_F_STANDBY)
 /* Of devices and vendors, but of no balloon: nobody can know them. */
 #define F_UNKNOWN	(0xffffc0ull | 0x7ffull << 53)
 #define REPLY_ACK	3
@@ -147,6 +148,9 @@ static uint64_t report_least = UINT64_MAX;
 /* Free page hinting: ids of the open round, the last one, and a storm's next */
 static uint32_t round_open, round_last, round_next;
 static unsigned long rounds, frames_hinted;
+/* The standby table: frames, none if 0; how often it was told */
+static uint64_t table_start, table_frames;
+static unsigned long tells, blocks_taken;
 
 static void die(const char *fmt, ...)
 {
@@ -406,6 +410,23 @@ static uint64_t limit(uint64_t told, uint64_t none, uint64_t fallback)
 	return told && told != none ? told : fallback;
 }
 
+/* The standby table stays the driver's: it is no frame in flight. */
+static void table_tell(const struct owed *o, const struct ballonet_request *r)
+{
+	uint64_t start = r->ranges[0].start, nr = r->ranges[0].nr;
+
+	if (!(accepted & F_STANDBY) || o->q != IN)
+		violation("table not wanted", r->type);
+	if (r->nr_ranges != 1 || !nr || nr > BALLONET_STANDBY_MAX_FRAMES ||
+	    !at(start * FRAME, nr * FRAME)) {
+		violation("table", start);
+		return;
+	}
+	tells++;
+	table_start = start;
+	table_frames = nr;
+}
+
 static void request_ranges(struct owed *o, const uint8_t *out, size_t len)
 {
 	const struct ballonet_request *r = (const void *)out;
@@ -420,14 +441,18 @@ static void request_ranges(struct owed *o, const uint8_t *out, size_t len)
 	}
 	if (o->in_len != sizeof(struct ballonet_response))
 		violation("length of the answer", o->in_len);
-	if (r->type != (o->q == IN ? BALLONET_REQ_INFLATE :
-				     BALLONET_REQ_DEFLATE))
-		violation("type", r->type);
 	if (r->reserved)
 		violation("reserved", r->reserved);
 	if (!r->nr_ranges || r->nr_ranges > most)
 		violation("ranges", r->nr_ranges);
 	o->id = r->id;
+	if (r->type == BALLONET_REQ_STANDBY) {
+		table_tell(o, r);
+		return;
+	}
+	if (r->type != (o->q == IN ? BALLONET_REQ_INFLATE :
+				     BALLONET_REQ_DEFLATE))
+		violation("type", r->type);
 	for (i = 0; i < r->nr_ranges; i++)
 		frames_enter(o, r->ranges[i].start, r->ranges[i].nr);
 	most = limit(config.max_frames, UINT64_MAX, BALLONET_DEF_MAX_FRAMES);
@@ -634,6 +659,8 @@ static void ring_stop(int q)
 		round_open = round_last = 0;
 	if (owner && q <= OUT)
 		memset(owner, GUEST, ram_size / FRAME);
+	if (q == IN)
+		table_frames = 0;
 }
 
 /*
@@ -976,6 +1003,96 @@ static void cmd_rounds(char **arg)
 	puts("ok");
 }
 
+/*
+ * The standby table
+ */
+
+enum { EMPTY, OFFERED, TAKING, TAKEN };
+
+#define STATE		((uint64_t)BALLONET_STANDBY_STATE)
+
+static uint64_t *entries(uint64_t *ret_nr)
+{
+	*ret_nr = table_frames * FRAME / sizeof(uint64_t);
+	return at(table_start * FRAME, table_frames * FRAME);
+}
+
+static bool entry_change(uint64_t *entry, uint64_t from, uint64_t to)
+{
+	return __atomic_compare_exchange_n(entry, &from, to, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* "take": all that is offered, as an honest device; how many blocks. */
+static void cmd_take(char **arg)
+{
+	uint64_t nr, i, word, *entry = entries(&nr);
+	unsigned long n = 0;
+	uint8_t *p;
+
+	(void)arg;
+	for (i = 0; i < nr; i++) {
+		word = entry[i];
+		if ((word & STATE) != OFFERED ||
+		    !entry_change(&entry[i], word, (word & ~STATE) | TAKING))
+			continue;
+		p = at((word & ~STATE) * FRAME, (STATE + 1) * FRAME);
+		if (p)
+			memset(p, 0x5a, (STATE + 1) * FRAME);
+		else
+			violation("block outside of RAM", word);
+		if (!entry_change(&entry[i], (word & ~STATE) | TAKING,
+				  (word & ~STATE) | TAKEN))
+			violation("entry changed while it was taken", i);
+		n++;
+	}
+	blocks_taken += n;
+	printf("%lu\n", n);
+}
+
+/*
+ * "scribble FROM TO": entries in state FROM, or all of them ("any"), become TO:
+ * another state, another block ("other"), or 0 or all ones ("zero", "ones").
+ * How many did.
+ */
+static void cmd_scribble(char **arg)
+{
+	bool any = !strcmp(arg[1] ? arg[1] : "", "any");
+	uint64_t from = any ? 0 : number(arg[1]), nr, i, word;
+	uint64_t *entry = entries(&nr);
+	const char *to = arg[2] ? arg[2] : "";
+	unsigned long n = 0;
+
+	for (i = 0; i < nr; i++) {
+		word = __atomic_load_n(&entry[i], __ATOMIC_SEQ_CST);
+		if (!any && (word & STATE) != from)
+			continue;
+		if (!strcmp(to, "other"))
+			word += STATE + 1;
+		else if (!strcmp(to, "zero"))
+			word = 0;
+		else if (!strcmp(to, "ones"))
+			word = UINT64_MAX;
+		else
+			word = (word & ~STATE) | number(to);
+		__atomic_store_n(&entry[i], word, __ATOMIC_SEQ_CST);
+		n++;
+	}
+	printf("%lu\n", n);
+}
+
+/* "entries STATE": how many are in it. */
+static void cmd_entries(char **arg)
+{
+	uint64_t nr, i, *entry = entries(&nr), state = number(arg[1]);
+	unsigned long n = 0;
+
+	for (i = 0; i < nr; i++)
+		n += (__atomic_load_n(&entry[i], __ATOMIC_SEQ_CST) & STATE) ==
+		     state;
+	printf("%lu\n", n);
+}
+
 static unsigned long held(void)
 {
 	unsigned long n = 0;
@@ -1003,6 +1120,10 @@ static void cmd_count(char **arg)
 		n = rounds;
 	else if (!strcmp(key, "hinted"))
 		n = frames_hinted;
+	else if (!strcmp(key, "tells"))
+		n = tells;
+	else if (!strcmp(key, "taken"))
+		n = blocks_taken;
 	else if (!strcmp(key, "held"))
 		n = held();
 	else if (!strcmp(key, "accepted"))
@@ -1040,7 +1161,8 @@ static const struct {
 	{ "call", cmd_call },	{ "storm", cmd_storm },
 	{ "jump", cmd_jump },	{ "count", cmd_count },
 	{ "hint", cmd_hint },	{ "rounds", cmd_rounds },
-	{ "event", cmd_event },
+	{ "event", cmd_event },	{ "take", cmd_take },
+	{ "scribble", cmd_scribble }, { "entries", cmd_entries },
 };
 
 static void command_run(char *line)

@@ -79,6 +79,28 @@ test_pressure_has_it_back_before_the_balloon() {
 	within 30 knob_is vm actual 0
 }
 
+# As the kernel does when all else has failed: it asks first.
+test_before_a_process_is_killed_all_of_it_comes_back() {
+	local before pool
+
+	within 60 knob_at_least standby $((96 * MIB)) || return
+	# Neither grows nor shrinks any more.
+	check knob vm standby_limit 96M
+	within 30 knob_is vm standby $((96 * MIB))
+	take 48M
+	before=$(count standby_released)
+	pool=$(($(knob vm standby) >> 21))
+	guest_log_clean vm
+	# Told to, it kills somebody whatever comes back.
+	check guest vm 'sh -c "echo 1000 >/proc/self/oom_score_adj
+		exec sleep 1000" & sleep 1; echo f >/proc/sysrq-trigger'
+	within 20 grep -aq "Killed process" "$WORK/vm.log"
+	: >"$WORK/vm.log"
+	within 20 eval '[ "$(count standby_released)" -ge $((before + pool)) ]'
+	check guest vm memload check
+	check knob vm standby_limit 8G
+}
+
 test_a_limit_holds() {
 	check knob vm standby_limit 32M
 	within 30 eval '[ "$(knob vm standby)" -le '$((32 * MIB))' ]'

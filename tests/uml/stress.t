@@ -6,7 +6,8 @@
 # everything that can happen to a balloon happens, in random order: targets
 # from both sides, floors, reports of free pages, compaction, demand for all of
 # the guest's memory with and without swap, back-ends that are killed and
-# started again by ballonetd, drivers that are unbound and unloaded.
+# started again by ballonetd, drivers that are unbound and unloaded, blocks on
+# standby that the host takes, also with a back-end that dies over it.
 #
 # STRESS_SECONDS	for each guest, at least (default 30)
 # STRESS_SEED		another order (default 1; tests/tools/soak picks one)
@@ -24,10 +25,13 @@ exec 3>&1
 FILL=128	# MiB of known data
 SWAP=256	# MiB, compressed in the guest's own memory
 ZRAM=/dev/zram0
+# It needs memory to swap to, more than it frees while it swaps known data: the
+# kernel's own reserve, less than 3 MiB, runs out.
+ZRAM_KIB=16384
 
 # What a step does, and how often compared with others.
 KINDS='host 6 touch 2 wait 2 compact 2 kill 2 refill 1 report 1 rebind 1 reload 1'
-KINDS_BALLONET='knob 2 floor 1 demand 1 swap 1'
+KINDS_BALLONET='knob 2 floor 1 demand 1 swap 1 take 3'
 
 manager() {
 	"$BIN/ballonetctl" "--control=$run/control" "$@"
@@ -48,6 +52,28 @@ actual_is() {
 # reported NAME - frames of reports, by this process of the back-end
 reported() {
 	manager --json counters "$1" 2>/dev/null | jq -r .frames_reported
+}
+
+# backend_kill - and remember what it had counted
+backend_kill() {
+	local n
+
+	n=$(reported "$name")
+	frames_reported=$((frames_reported + ${n:-0}))
+	check kill -KILL "$(backend_pid "$name")"
+}
+
+# take SIZE - of what is on standby, into $taken; there may be less, or none
+take() {
+	taken=$(manager --json take "$name" "$1" 2>/dev/null | jq -r .taken)
+	taken=${taken:-0}
+}
+
+# some_is_taken - of what is on standby; for use with within
+some_is_taken() {
+	take 1G
+	all_taken=$((all_taken + taken))
+	[ "$(manager --json status "$name" | jq -r .taken)" -gt 0 ]
 }
 
 # random_size MIB - below that, whole frames, into $size
@@ -131,23 +157,42 @@ step_swap() {
 step_report() {
 	local before
 
-	[ "$driver" != ballonet ] || check knob "$name" target 0
+	if [ "$driver" = ballonet ]; then
+		check knob "$name" target 0
+		# It would have what is free before that is reported.
+		check knob "$name" standby_limit 0
+	fi
 	within 20 manager set "$name" --balloon 0 >/dev/null
 	within 30 actual_is "$name" 0 || return
 	before=$(reported "$name")
 	check guest "$name" memload touch $((available / MIB - 48))
 	within 30 eval '[ "$(reported "$name")" -gt '"$before"' ]'
+	[ "$driver" != ballonet ] || check knob "$name" standby_limit 8G
+}
+
+# Whatever there is now, with a back-end that may die meanwhile: in the middle,
+# before, or when all is done.
+step_take() {
+	local job
+
+	within 20 backend_runs "$name" || return
+	random_size 320
+	if [ $((RANDOM % 3)) = 0 ]; then
+		manager take "$name" $((size + 1)) >/dev/null 2>&1 &
+		job=$!
+		sleep 0.0$((RANDOM % 10))
+		backend_kill
+		wait $job
+	else
+		take $((size + 1))
+		all_taken=$((all_taken + taken))
+	fi
 }
 
 step_kill() {
-	local pid n
-
 	# It may be on its way up from the last time.
 	within 20 backend_runs "$name" || return
-	n=$(reported "$name")
-	frames_reported=$((frames_reported + ${n:-0}))
-	pid=$(backend_pid "$name")
-	check kill -KILL "$pid"
+	backend_kill
 }
 
 step_rebind() {
@@ -210,6 +255,19 @@ steps_take() {
 	done
 }
 
+# standby_is_taken - however the guest was left, some of it can be
+standby_is_taken() {
+	check knob "$name" target 0
+	check knob "$name" floor 8M
+	check manager set "$name" --balloon 0 --wait >/dev/null
+	check guest "$name" memload drop
+	check guest "$name" memload fill $FILL
+	within 60 some_is_taken
+	check guest "$name" memload check
+	eq "$(guest "$name" "sed -n 's/^standby_nonsense //p' \
+		/sys/kernel/debug/ballonet/*/counters")" 0 "nonsense"
+}
+
 # all_is_back - the guest's and the host's memory is as before the driver came
 all_is_back() {
 	local slack=$((8 * MIB)) n
@@ -217,7 +275,7 @@ all_is_back() {
 	# KASAN keeps what is freed for a while, up to a 32nd of all memory.
 	[ "$kernel" = uml ] || slack=$((32 * MIB))
 	within 20 backend_runs "$name"
-	[ "$driver" != ballonet ] || check knob "$name" target 0
+	[ "$driver" != ballonet ] || standby_is_taken
 	check manager set "$name" --balloon 0 --wait >/dev/null
 	check guest "$name" memload check
 	n=$(reported "$name")
@@ -237,7 +295,8 @@ all_is_back() {
 	at_least "$frames_reported" 1 "frames reported"
 	echo "# $(so_far)" >&3
 	echo "# $frames_reported frames reported," \
-		"$(vmstat "$name" balloon_migrate) moved by compaction" >&3
+		"$(vmstat "$name" balloon_migrate) moved by compaction," \
+		"$((all_taken / MIB)) MiB taken ($mode)" >&3
 }
 
 # As far as kmemleak says: for good it gives up, and refuses to scan, when it
@@ -260,18 +319,26 @@ nothing_leaked() {
 stress() {
 	local kernel=$1 driver=$2 name=$2 steps=0 frames_reported=0
 	local socket size how total free available first any
+	local all_taken=0 taken=0 mode modes
 	local -A counts=()
 	local kinds=$KINDS
 
 	[ "${STRESS_GUEST:-$1 $2}" = "$1 $2" ] ||
 		{ skip "not $STRESS_GUEST"; return; }
 	RANDOM=$STRESS_SEED
-	echo "seed $STRESS_SEED"
+	# With the next seed it is the other one.
+	modes=(on-demand eager)
+	[ "$kernel" != uml ] || modes=(eager on-demand)
+	mode=${modes[STRESS_SEED % 2]}
+	echo "seed $STRESS_SEED, standby $mode"
+	printf '[class default]\nstandby = %s\n' $mode >"$WORK/ballonetd.conf"
+	check manager reload
 	socket=$(manager add "$name") || fail "add failed" || return
 	guest_start "$name" "$kernel" "socket=$socket" || return
 	check guest "$name" "mount -o remount,size=100% /tmp && modprobe zram &&
 		echo ${SWAP}M >/sys/block/zram0/disksize &&
-		mkswap $ZRAM" >/dev/null
+		mkswap $ZRAM && echo $ZRAM_KIB >/proc/sys/vm/min_free_kbytes" \
+		>/dev/null
 	check guest "$name" memload fill $FILL
 	total=$(meminfo "$name" MemTotal)
 	free=$(free_bytes "$name")

@@ -14,6 +14,7 @@
 
 #include "conf.h"
 #include "rung.h"
+#include "standby.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -181,6 +182,8 @@ static void mistakes_name_line_and_what_was_expected(void **state)
 		  "share_group: 'a/b': expected a name" },
 		{ "[vm a]\nrivals = fight\n", 2,
 		  "rivals: 'fight': expected respect or ignore" },
+		{ "[vm a]\nstandby = yes\n", 2,
+		  "standby: 'yes': expected off, on-demand or eager" },
 		{ "[vm a]\nmin = -1\n", 2, "min: '-1': expected a size" },
 		{ "[vm a]\nmax = 0\n", 2, "max: '0': expected a size above 0" },
 		{ "[vm a]\nshares = 100001\n", 2,
@@ -248,8 +251,10 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	    "min = 2G\n"
 	    "[vm c]\n"
 	    "qmp = /c\nshare_group = theirs\nrivals = ignore\n"
+	    "standby = off\n"
 	    "[class default]\n"
-	    "min = 512M\ntolerance = 1\nshare_group = ours\n");
+	    "min = 512M\ntolerance = 1\nshare_group = ours\n"
+	    "standby = eager\n");
 	put("b.conf.d/10.conf", "[class batch]\ncap = 70\n");
 	assert_int_equal(conf_load(path, true, &conf, &error), 0);
 	policy = conf_policy(&conf, "a");
@@ -265,15 +270,17 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	assert_false(policy_is_managed(policy, false));
 	policy = conf_policy(&conf, "b");
 	assert_int_equal(policy->given, POLICY_MIN | POLICY_TOLERANCE |
-			 POLICY_SHARE_GROUP);
+			 POLICY_SHARE_GROUP | POLICY_STANDBY);
 	assert_int_equal(policy->min, 2ULL << 30);
 	policy = conf_policy(&conf, "c");
 	assert_string_equal(policy->share_group, "theirs");
 	assert_int_equal(policy->rivals, POLICY_RIVALS_IGNORE);
+	assert_int_equal(policy->standby, STANDBY_OFF);
 	policy = conf_policy(&conf, "added by a call");
 	assert_int_equal(policy->min, 512 << 20);
 	assert_int_equal(policy->tolerance, 1);
 	assert_string_equal(policy->share_group, "ours");
+	assert_int_equal(policy->standby, STANDBY_EAGER);
 	assert_true(policy_is_managed(policy, false));
 	conf_deinit(&conf);
 }

@@ -585,6 +585,31 @@ static void balloon_and_reporting_are_measured_by_what_became_free(void **state)
 	json_decref(packed);
 }
 
+static void what_was_taken_of_standby_was_not_reported(void **state)
+{
+	struct ladder_vm vm = { "a", 1, "", 10, -1, .resident = GIB };
+	json_t *packed;
+
+	(void)state;
+	step(PLAN_GREEN, &vm, 1);
+	ladder_took(ladder, 96 * MIB, 64 * MIB, 1000);
+	vm.taken = 96 * MIB;
+	vm.resident -= 112 * MIB;
+	step(PLAN_GREEN, &vm, 1);
+	vm.taken = 16 * MIB;
+	step(PLAN_GREEN, &vm, 1);
+	packed = ladder_pack(ladder);
+	assert_int_equal(json_integer_value(rung(packed, "standby", "asked")),
+			 96 * MIB);
+	assert_int_equal(json_integer_value(rung(packed, "standby", "freed")),
+			 64 * MIB);
+	assert_int_equal(json_integer_value(rung(packed, "standby",
+						 "returned")), 80 * MIB);
+	assert_int_equal(json_integer_value(rung(packed, "reporting",
+						 "freed")), 16 * MIB);
+	json_decref(packed);
+}
+
 static void vms_come_and_go(void **state)
 {
 	struct ladder_vm vms[8];
@@ -633,6 +658,7 @@ int main(void)
 		T(nobody_is_paged_out_before_rivals_were_looked_for),
 		T(a_vm_that_must_stay_is_not_paged_out),
 		T(balloon_and_reporting_are_measured_by_what_became_free),
+		T(what_was_taken_of_standby_was_not_reported),
 		T(vms_come_and_go),
 	};
 

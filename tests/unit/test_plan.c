@@ -781,6 +781,75 @@ static void min_free_slides_with_the_size_of_the_host(void **state)
 	assert_true(plan_min_free(UINT64_MAX) > 0);
 }
 
+static void what_is_on_standby_goes_before_anything_is_asked(void **state)
+{
+	struct world w;
+	int i;
+
+	(void)state;
+	world_init(&w, 2, GIB);
+	w.host.available = 4 * GIB;
+	for (i = 0; i < 4; i++, world_wait(&w, 1000))
+		world_plan(&w);
+	assert_int_equal(w.summary.level, PLAN_YELLOW);
+	assert_true(w.decisions[0].balloon > 0);
+	world_init(&w, 2, GIB);
+	w.host.available = 4 * GIB;
+	w.guests[1].standby = 6 * GIB;
+	for (i = 0; i < 4; i++, world_wait(&w, 1000)) {
+		w.host.available = 4 * GIB;
+		w.guests[1].resident = 8 * GIB;
+		plan_take(&w.host, &w.host_memory, w.guests, w.nr);
+		assert_int_equal(w.guests[0].taking, 0);
+		/* To where it is GREEN again. */
+		assert_true(w.guests[1].taking + 4 * GIB >=
+			    5 * plan_min_free(64 * GIB) - 2 * MIB);
+		assert_int_equal(w.host.available,
+				 4 * GIB + w.guests[1].taking);
+		assert_int_equal(w.guests[1].resident,
+				 8 * GIB - w.guests[1].taking);
+		world_plan(&w);
+		assert_int_equal(w.summary.level, PLAN_GREEN);
+		assert_int_equal(w.decisions[0].balloon, 0);
+		assert_int_equal(w.decisions[1].balloon, 0);
+	}
+}
+
+static void each_gives_of_its_standby_what_it_has_of_all(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 4, GIB);
+	w.host.available = 4 * GIB;
+	w.guests[0].standby = 3 * GIB;
+	w.guests[1].standby = GIB;
+	/* It occupies less than it says. */
+	w.guests[2].standby = UINT64_MAX;
+	w.guests[2].resident = 3 * MIB;
+	plan_take(&w.host, &w.host_memory, w.guests, w.nr);
+	assert_in_range(w.guests[0].taking, 3 * w.guests[1].taking - 6 * MIB,
+			3 * w.guests[1].taking);
+	assert_int_equal(w.guests[0].taking % (2 * MIB), 0);
+	assert_int_equal(w.guests[2].taking, 2 * MIB);
+	assert_int_equal(w.guests[3].taking, 0);
+}
+
+static void a_host_that_is_not_short_takes_nothing_of_standby(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, GIB);
+	w.guests[0].standby = GIB;
+	plan_take(&w.host, &w.host_memory, w.guests, w.nr);
+	assert_int_equal(w.guests[0].taking, 0);
+	/* What is about to go counts as gone. */
+	w.host_memory.fall = 4 * GIB;
+	plan_take(&w.host, &w.host_memory, w.guests, w.nr);
+	assert_int_equal(w.guests[0].taking, GIB);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -831,6 +900,12 @@ int main(void)
 		cmocka_unit_test(stalls_elsewhere_are_not_our_business),
 		cmocka_unit_test(promised_memory_is_not_there),
 		cmocka_unit_test(min_free_slides_with_the_size_of_the_host),
+		cmocka_unit_test(
+			what_is_on_standby_goes_before_anything_is_asked),
+		cmocka_unit_test(
+			each_gives_of_its_standby_what_it_has_of_all),
+		cmocka_unit_test(
+			a_host_that_is_not_short_takes_nothing_of_standby),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,16 +317,6 @@ struct sample {
 	uint64_t value[STATS_MAX];
 };
 
-/* What becomes of blocks on standby. */
-enum standby_mode {
-	STANDBY_OFF,
-	STANDBY_ON_DEMAND,
-	STANDBY_EAGER,
-	NR_STANDBY_MODES,
-};
-
-extern const char *const standby_mode_names[NR_STANDBY_MODES];
-
 /* A client's order for memory, from its coming to its answer. */
 enum take_phase {
 	TAKE_NONE,

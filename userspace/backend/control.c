@@ -188,6 +188,8 @@ static void take_answer(struct backend *b)
 
 	if (!standby_answer(b, &taken, &freed))
 		return;
+	/* Before the answer is: who has that looks again. */
+	show(b);
 	for (i = 0; i < CLIENTS; i++) {
 		struct client *c = &b->control->client[i];
 

@@ -116,13 +116,12 @@ static int parse_fd(struct argp_state *st, const char *arg)
 
 static enum standby_mode parse_standby(struct argp_state *st, const char *arg)
 {
-	enum standby_mode mode;
+	enum standby_mode mode = standby_mode_find(arg);
 
-	for (mode = 0; mode < NR_STANDBY_MODES; mode++)
-		if (!strcmp(arg, standby_mode_names[mode]))
-			return mode;
-	argp_error(st, "standby '%s': expected off, on-demand or eager", arg);
-	return STANDBY_OFF;
+	if (mode == NR_STANDBY_MODES)
+		argp_error(st, "standby '%s': expected off, on-demand or eager",
+			   arg);
+	return mode;
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *st)

@@ -30,6 +30,32 @@ void show_init(struct backend *b)
 		b->gauge = page;
 }
 
+static void stat_set(struct gauge *gauge, uint16_t tag, uint64_t value)
+{
+	uint32_t i = 0;
+
+	while (i < gauge->nr && gauge->tag[i] != tag)
+		i++;
+	if (i == GAUGE_STATS_MAX)
+		return;
+	if (i == gauge->nr)
+		gauge->nr++;
+	gauge->tag[i] = tag;
+	gauge->value[i] = value;
+}
+
+/* By the table itself, whatever the driver says, and however old that is. */
+static void show_standby(struct backend *b, struct gauge *gauge)
+{
+	uint64_t offered, taken;
+
+	if (!(b->state->features & BIT(BALLONET_F_STANDBY)))
+		return;
+	standby_get(b, &offered, &taken);
+	stat_set(gauge, BALLONET_S_STANDBY, offered + taken);
+	stat_set(gauge, BALLONET_S_STANDBY_TAKEN, taken);
+}
+
 static void show_stats(struct backend *b, struct gauge *gauge)
 {
 	unsigned int i;
@@ -66,6 +92,7 @@ void show(struct backend *b)
 	gauge.actual = vm.actual;
 	gauge.resident = vm.resident;
 	show_stats(b, &gauge);
+	show_standby(b, &gauge);
 	gauge_show(b->gauge, &gauge);
 }
 

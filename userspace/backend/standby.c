@@ -42,12 +42,6 @@
 
 _Static_assert(BATCH_HUGE / BLOCK_BYTES <= STANDBY_BATCH, "room for a batch");
 
-const char *const standby_mode_names[NR_STANDBY_MODES] = {
-	[STANDBY_OFF] = "off",
-	[STANDBY_ON_DEMAND] = "on-demand",
-	[STANDBY_EAGER] = "eager",
-};
-
 static struct standby table(struct backend *b)
 {
 	struct standby s = { .table = &b->regions };

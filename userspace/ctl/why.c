@@ -41,6 +41,10 @@ static void evidence_lines(const struct decision *d)
 	       size_format(plan->share, text[0]),
 	       size_format(plan->floor, text[1]),
 	       size_format(plan->ceiling, text[2]));
+	if (d->standby)
+		printf("    standby  %s, of which the host takes %s\n",
+		       size_format(d->standby, text[0]),
+		       size_format(d->take, text[1]));
 	if (d->page_out)
 		printf("    host     pages out %s of it\n",
 		       size_format(d->page_out, text[0]));

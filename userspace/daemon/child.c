@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define FIRST_FD	3
-#define NR_ARGS		6
+#define NR_ARGS		7
 #define NR_OWN_ENV	4
 /* What a shell returns for a program that cannot be run. */
 #define EXIT_NO_EXEC	127
@@ -116,6 +116,8 @@ static int argv_plan(struct plan *plan, const struct child_args *args)
 	plan->argv[n++] = text("--control-path=%s", args->control_path);
 	plan->argv[n++] = text("--wishes=%s", args->grant ? "grant" : "report");
 	plan->argv[n++] = text("--prefault=%s", args->prefault ? "on" : "off");
+	if (args->standby)
+		plan->argv[n++] = text("--standby=%s", args->standby);
 	/* Behind the stored ones, in case its copy was not stored in time. */
 	plan->argv[n++] = text("--fd=%zu", FIRST_FD + args->store->nr);
 	while (n)

@@ -18,6 +18,8 @@
  * @notify_path: where its notifications go
  * @grant:	the guest's wishes are granted
  * @prefault:	memory that comes back to the guest is made ready for it
+ * @standby:	what becomes of what the guest has on standby, by its name; or
+ *		NULL
  * @vmm_fd:	connection to the VMM
  * @store:	what its predecessor left
  */
@@ -28,6 +30,7 @@ struct child_args {
 	const char *notify_path;
 	bool grant;
 	bool prefault;
+	const char *standby;
 	int vmm_fd;
 	const struct store *store;
 };

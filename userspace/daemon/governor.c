@@ -122,6 +122,8 @@ static void guest_look(struct governor *governor, struct vm *vm,
 		vm->governed.guest = vm->guest;
 		vm->governed.serial = ++governor->serial;
 		memset(&vm->governed.memory, 0, sizeof(vm->governed.memory));
+		memset(&vm->governed.standby, 0,
+		       sizeof(vm->governed.standby));
 		vm->governed.now.time_us = 0;
 	}
 }
@@ -192,6 +194,8 @@ static void evidence(const struct governor *governor, size_t i,
 					 guest->target : guest->memory),
 		.to = governor->decisions[i].keep,
 		.page_out = governor->decisions[i].page_out,
+		.standby = guest->standby,
+		.take = guest->taking,
 		.dry = conf_of(governor)->manage != CONF_MANAGE_ON,
 		.level = governor->summary.level,
 		.free = governor->summary.free,
@@ -238,6 +242,8 @@ static void act(struct governor *governor, size_t i)
 
 	governed->memory = governor->memories[i];
 	evidence(governor, i, &governed->now);
+	if (guest->taking && !governed->now.dry)
+		governor_take(vm, guest->taking);
 	if (!change)
 		return;
 	if (decision_log_add(&governed->log, &governed->now) &&
@@ -281,6 +287,7 @@ int governor_plan(struct governor *governor)
 				strerror(-rc));
 		return rc;
 	}
+	governor_take_look(governor, nr);
 	plan(&governor->snapshot, &governor->memory, governor->guests,
 	     governor->memories, governor->decisions, nr, &governor->summary);
 	level_log(governor, before);
@@ -304,8 +311,11 @@ static void on_alarm(void *userdata)
 	governor_plan_in(governor, period);
 }
 
-/* Something has happened: plan now, or at the end of the burst. */
-static void hurry(struct governor *governor)
+/**
+ * governor_hurry - something has happened: plan now, or at the end of the burst
+ * @governor:	the governor
+ */
+void governor_hurry(struct governor *governor)
 {
 	uint64_t now = governor_now(governor);
 	uint64_t due = governor->urgent_ms + BURST_MS;
@@ -322,7 +332,7 @@ static void hurry(struct governor *governor)
 
 static void on_wake(void *userdata)
 {
-	hurry(userdata);
+	governor_hurry(userdata);
 }
 
 /**
@@ -334,7 +344,7 @@ void governor_told(struct governor *governor, enum interface_event_type type)
 {
 	if (type == INTERFACE_EVENT_SHORT || type == INTERFACE_EVENT_PLENTY ||
 	    type == INTERFACE_EVENT_WISH)
-		hurry(governor);
+		governor_hurry(governor);
 }
 
 static void stop(struct governor *governor)

@@ -12,6 +12,7 @@
 #include "decision.h"
 #include "interface.h"
 #include "plan.h"
+#include "rung.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,6 +30,10 @@ struct vm;
  * @now:	what was decided last, a change or not; time_us is 0 if none was
  * @log:	the last changes
  * @lines:	limits what is logged about it
+ * @standby:	whether taking what it has on standby is worth it
+ * @order_ms:	when the back-end was told to, in loop time; 0 if it has
+ *		answered
+ * @ordered:	how much of it
  */
 struct governed {
 	uint64_t guest;
@@ -37,6 +42,9 @@ struct governed {
 	struct decision now;
 	struct decision_log log;
 	struct bucket lines;
+	struct rung standby;
+	uint64_t order_ms;
+	uint64_t ordered;
 };
 
 int governor_create(struct manager *manager, struct governor **ret_governor);

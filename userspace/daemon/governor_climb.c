@@ -25,6 +25,7 @@ static void climber_fill(const struct governor *governor, size_t i,
 		.actual = guest->actual,
 		.resident = guest->resident,
 		.paged_out = guest->paged_out,
+		.taken = guest->taken,
 		.page_out = governor->decisions[i].page_out,
 	};
 }

@@ -62,6 +62,12 @@ uint64_t governor_now(const struct governor *governor);
 void governor_plan_in(struct governor *governor, uint64_t ms);
 int governor_plan(struct governor *governor);
 
+void governor_hurry(struct governor *governor);
+
+/* governor_take.c */
+void governor_take_look(struct governor *governor, size_t nr);
+void governor_take(struct vm *vm, uint64_t bytes);
+
 /* governor_admit.c */
 bool governor_moves(const struct plan_guest *guest);
 uint64_t governor_held(struct governor *governor, size_t nr);

@@ -118,6 +118,7 @@ static struct ladder_guest *guest_add(struct ladder *ladder,
 		.actual = vm->actual,
 		.resident = vm->resident,
 		.paged_out = vm->paged_out,
+		.taken = vm->taken,
 	};
 	snprintf(guests[ladder->nr].name, sizeof(guests->name), "%s",
 		 vm->name);
@@ -148,12 +149,17 @@ static void measure(struct ladder *ladder, struct ladder_guest *guest,
 	if (vm->actual < guest->actual)
 		rung_gave_back(&ladder->rungs[RUNG_BALLOON],
 			       guest->actual - vm->actual);
+	rest = beyond(rest, beyond(vm->taken, guest->taken));
+	if (vm->taken < guest->taken)
+		rung_gave_back(&ladder->rungs[RUNG_STANDBY],
+			       guest->taken - vm->taken);
 	if (rest && vm->actual == guest->actual)
 		rung_did(&ladder->rungs[RUNG_REPORTING], rest, rest, 0);
 	guest->target = vm->target;
 	guest->actual = vm->actual;
 	guest->resident = vm->resident;
 	guest->paged_out = vm->paged_out;
+	guest->taken = vm->taken;
 }
 
 static void guest_update(struct ladder_guest *guest,
@@ -252,6 +258,19 @@ void ladder_step(struct ladder *ladder, const struct ladder_tick *tick,
 	ladder_ksm_step(ladder);
 	zswap_step(ladder);
 	ladder_page_step(ladder);
+}
+
+/**
+ * ladder_took - what VMs have on standby was taken
+ * @ladder:	the ladder
+ * @asked:	so much was wanted
+ * @freed:	the host has so much of it
+ * @time_us:	what that took
+ */
+void ladder_took(struct ladder *ladder, uint64_t asked, uint64_t freed,
+		 uint64_t time_us)
+{
+	rung_did(&ladder->rungs[RUNG_STANDBY], asked, freed, time_us);
 }
 
 /**

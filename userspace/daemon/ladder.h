@@ -31,6 +31,7 @@ struct ladder;
  * @actual:	the balloon that it has
  * @resident:	RAM it occupies
  * @paged_out:	of its memory, what the host has paged out
+ * @taken:	what it has on standby, and the host has taken
  * @page_out:	what the planner wants paged out
  */
 struct ladder_vm {
@@ -44,6 +45,7 @@ struct ladder_vm {
 	uint64_t actual;
 	uint64_t resident;
 	uint64_t paged_out;
+	uint64_t taken;
 	uint64_t page_out;
 };
 
@@ -65,6 +67,8 @@ void ladder_destroy(struct ladder **ladder);
 void ladder_configure(struct ladder *ladder, unsigned int rungs);
 void ladder_step(struct ladder *ladder, const struct ladder_tick *tick,
 		 const struct ladder_vm *vms, size_t nr);
+void ladder_took(struct ladder *ladder, uint64_t asked, uint64_t freed,
+		 uint64_t time_us);
 unsigned int ladder_rivals(const struct ladder *ladder);
 json_t *ladder_pack(struct ladder *ladder);
 

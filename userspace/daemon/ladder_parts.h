@@ -35,6 +35,7 @@
  * @target:	what it was told
  * @resident:	RAM it occupied
  * @paged_out:	what was paged out
+ * @taken:	of what it has on standby
  */
 struct ladder_guest {
 	char name[INTERFACE_NAME_MAX + 1];
@@ -53,6 +54,7 @@ struct ladder_guest {
 	uint64_t target;
 	uint64_t resident;
 	uint64_t paged_out;
+	uint64_t taken;
 };
 
 /**

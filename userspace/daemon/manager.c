@@ -128,6 +128,7 @@ int manager_init(struct manager *manager, const struct manager_args *args,
 	*manager = (struct manager){ .args = args };
 	manager->settings.loop = loop;
 	manager->settings.dir = manager->vm_dir;
+	manager->settings.conf = &manager->conf;
 	manager->settings.told = on_told;
 	manager->settings.manager = manager;
 	rc = alarm_create(loop, on_reaper, manager,

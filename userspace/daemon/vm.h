@@ -28,6 +28,7 @@
  * @dir:	where the sockets are
  * @gid:	group of the sockets, or -1
  * @period_ms:	how often guests are asked for statistics
+ * @conf:	the configuration in force
  * @reaper:	rings when a doomed VM can be forgotten
  * @told:	called with what guests tell, as follow_fn
  * @manager:	for @told
@@ -38,6 +39,7 @@ struct vm_settings {
 	const char *dir;
 	gid_t gid;
 	uint32_t period_ms;
+	const struct conf *conf;
 	struct alarm *reaper;
 	follow_fn told;
 	void *manager;

@@ -25,6 +25,7 @@
 #include "vm_backend.h"
 #include "child.h"
 #include "log.h"
+#include "standby.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -358,6 +359,16 @@ int vm_backend_watch_process(struct vm_backend *b, pid_t pid, int pidfd)
 	return 0;
 }
 
+/* The default is the back-end's, which may be of another version. */
+static const char *standby_mode(const struct vm_backend *b)
+{
+	const struct policy *policy = conf_policy(b->vm.settings->conf,
+						  b->vm.name);
+
+	return policy->given & POLICY_STANDBY ?
+		standby_mode_names[policy->standby] : NULL;
+}
+
 /* The first back-end of a VMM makes its control socket, later ones get it. */
 static void backend_start(struct vm_backend *b)
 {
@@ -368,6 +379,7 @@ static void backend_start(struct vm_backend *b)
 		.notify_path = b->notify_path,
 		.grant = b->vm.grant,
 		.prefault = b->vm.prefault,
+		.standby = standby_mode(b),
 		.vmm_fd = b->vmm_fd,
 		.store = &b->store,
 	};

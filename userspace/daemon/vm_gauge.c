@@ -51,8 +51,22 @@ static void stats_take(const struct gauge *gauge, struct plan_stats *stats)
 		*(uint64_t *)((char *)stats + fields[i].offset) =
 			gauge_stat(gauge, fields[i].tag);
 	stats->balloon = sum(gauge, BALLONET_S_HUGE, BALLONET_S_SMALL);
+	/* As good as free: it comes back when it is touched. */
+	stats->free = sum(gauge, VIRTIO_BALLOON_S_MEMFREE, BALLONET_S_STANDBY);
 	stats->refaults = sum(gauge, BALLONET_S_REFAULT_FILE,
 			      BALLONET_S_REFAULT_ANON);
+}
+
+/* By the table, which the back-end has looked at. */
+static void standby_take(const struct gauge *gauge, struct plan_guest *guest)
+{
+	uint64_t all = gauge_stat(gauge, BALLONET_S_STANDBY);
+	uint64_t taken = gauge_stat(gauge, BALLONET_S_STANDBY_TAKEN);
+
+	if (all == PLAN_UNKNOWN || taken == PLAN_UNKNOWN)
+		return;
+	guest->taken = taken;
+	guest->standby = all > taken ? all - taken : 0;
 }
 
 /**
@@ -73,6 +87,7 @@ void vm_gauge_snapshot(const struct gauge *gauge, struct plan_guest *guest)
 	guest->resident = gauge->resident < gauge->memory ?
 		gauge->resident : gauge->memory;
 	guest->wish = gauge->wish;
+	standby_take(gauge, guest);
 	if (gauge->stats_ms)
 		stats_take(gauge, &guest->stats);
 }

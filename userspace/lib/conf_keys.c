@@ -5,6 +5,7 @@
 #include "conf_parts.h"
 #include "rung.h"
 #include "size.h"
+#include "standby.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +292,17 @@ static int set_rivals(struct reading *r, const char *value)
 			  value);
 }
 
+static int set_standby(struct reading *r, const char *value)
+{
+	enum standby_mode mode = standby_mode_find(value);
+
+	if (mode == NR_STANDBY_MODES)
+		return conf_wrong(r, "standby: '%s': expected off, on-demand or eager",
+				  value);
+	policy_of(r, POLICY_STANDBY)->standby = mode;
+	return 0;
+}
+
 static int set_class(struct reading *r, const char *value)
 {
 	struct conf_vm *vm = &r->conf->vms[r->item];
@@ -397,9 +409,10 @@ static const struct key {
 	{ VM | CLASS, "tolerance", 11, set_tolerance },
 	{ VM | CLASS, "share_group", 15, set_share_group },
 	{ VM | CLASS, "rivals", 16, set_rivals },
+	{ VM | CLASS, "standby", 18, set_standby },
 };
 
-#define POLICY_KEYS "min, max, shares, cap, cap_swapless, tolerance, share_group or rivals"
+#define POLICY_KEYS "min, max, shares, cap, cap_swapless, tolerance, share_group, rivals or standby"
 
 static const char *const section_keys[CONF_NR_SECTIONS] = {
 	[CONF_SECTION_NONE] = "[manager], [host], [class NAME] or [vm NAME] before the first key",

@@ -113,6 +113,8 @@ static const struct {
 	{ "from", offsetof(struct decision, from), false },
 	{ "to", offsetof(struct decision, to), false },
 	{ "page_out", offsetof(struct decision, page_out), false },
+	{ "standby", offsetof(struct decision, standby), false },
+	{ "take", offsetof(struct decision, take), false },
 	{ "free", offsetof(struct decision, free), false },
 	{ "min_free", offsetof(struct decision, min_free), false },
 	{ "current", offsetof(struct decision, plan.current), false },

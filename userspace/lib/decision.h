@@ -27,6 +27,8 @@
  * @from:	what the VM was told to keep before
  * @to:		what it is told to keep now
  * @page_out:	what the host shall page out of it besides
+ * @standby:	what of it the host can take by itself
+ * @take:	what it takes of that
  * @dry:	nothing was done, only said
  * @level:	how short the host was
  * @free:	what it had free, less what was promised or about to go
@@ -43,6 +45,8 @@ struct decision {
 	uint64_t from;
 	uint64_t to;
 	uint64_t page_out;
+	uint64_t standby;
+	uint64_t take;
 	bool dry;
 	enum plan_level level;
 	uint64_t free;

@@ -121,6 +121,9 @@ struct plan_stats {
  * @actual:	the balloon that it says it has
  * @resident:	RAM it occupies on the host, measured there
  * @paged_out:	of its memory, what the host has paged out
+ * @standby:	what it does without, and the host can take by itself
+ * @taken:	what it does without, and the host has
+ * @taking:	of @standby, what plan_take() has the host take
  * @short_ms:	when it last said that it is short
  * @plenty_ms:	when it last said that it is not any more
  * @wish:	balloon that its administrator asked for, 0 if none
@@ -134,6 +137,9 @@ struct plan_guest {
 	uint64_t actual;
 	uint64_t resident;
 	uint64_t paged_out;
+	uint64_t standby;
+	uint64_t taken;
+	uint64_t taking;
 	uint64_t short_ms;
 	uint64_t plenty_ms;
 	uint64_t wish;
@@ -304,6 +310,8 @@ struct plan_summary {
 };
 
 uint64_t plan_min_free(uint64_t total);
+void plan_take(struct plan_host *host, const struct plan_host_memory *memory,
+	       struct plan_guest *guests, size_t nr);
 void plan(const struct plan_host *host, struct plan_host_memory *host_memory,
 	  const struct plan_guest *guests, struct plan_memory *memories,
 	  struct plan_decision *decisions, size_t nr,

@@ -163,6 +163,34 @@ static void level_update(const struct plan_host *host,
 	}
 }
 
+static uint64_t min_free_of(const struct plan_host *host)
+{
+	uint64_t total = min_u64(host->total, SIZE_LIMIT);
+
+	return host->min_free ? min_u64(host->min_free, total) :
+		plan_min_free(total);
+}
+
+/**
+ * plan_lack() - what is missing for nothing to be taken from anybody
+ * @host:	the snapshot
+ * @memory:	what is remembered of it
+ *
+ * Return: bytes to where GREEN begins again, 0 if it has not ended.
+ */
+uint64_t plan_lack(const struct plan_host *host,
+		   const struct plan_host_memory *memory)
+{
+	uint64_t fall = memory->fall > 0 ? memory->fall : 0;
+	uint64_t green = mul_div(min_free_of(host), halves[PLAN_YELLOW], 2);
+	uint64_t soon = sub_sat(sub_sat(min_u64(host->available, host->total),
+					host->held), flow(fall, LOOKAHEAD_MS));
+
+	if (memory->level == PLAN_GREEN && soon >= green)
+		return 0;
+	return sub_sat(add_sat(green, green / 4), soon);
+}
+
 /**
  * plan_host_look() - how short the host is
  * @host:	the snapshot
@@ -179,8 +207,7 @@ void plan_host_look(const struct plan_host *host,
 	uint64_t min_free, ready, fall, dt;
 	struct plan_free free;
 
-	min_free = host->min_free ? min_u64(host->min_free, total) :
-		plan_min_free(total);
+	min_free = min_free_of(host);
 	fall_update(host, memory, available);
 	ready = sub_sat(available, host->held);
 	fall = memory->fall > 0 ? memory->fall : 0;

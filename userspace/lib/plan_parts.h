@@ -32,6 +32,8 @@ struct plan_tick {
 };
 
 /* plan_host.c */
+uint64_t plan_lack(const struct plan_host *host,
+		   const struct plan_host_memory *memory);
 void plan_host_look(const struct plan_host *host,
 		    struct plan_host_memory *memory, struct plan_tick *ret_tick,
 		    struct plan_summary *summary);

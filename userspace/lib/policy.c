@@ -18,6 +18,7 @@ static const struct {
 	{ POLICY_CAP_SWAPLESS, offsetof(struct policy, cap_swapless) },
 	{ POLICY_TOLERANCE, offsetof(struct policy, tolerance) },
 	{ POLICY_RIVALS, offsetof(struct policy, rivals) },
+	{ POLICY_STANDBY, offsetof(struct policy, standby) },
 };
 
 const char *const policy_rivals_names[POLICY_NR_RIVALS] = {

@@ -18,6 +18,7 @@
 #define POLICY_TOLERANCE	(1U << 5)
 #define POLICY_SHARE_GROUP	(1U << 6)
 #define POLICY_RIVALS		(1U << 7)
+#define POLICY_STANDBY		(1U << 8)
 
 #define POLICY_SHARE_GROUP_MAX	64
 
@@ -45,6 +46,7 @@ extern const char *const policy_rivals_names[POLICY_NR_RIVALS];
  * @cap_swapless: the same for a guest without swap
  * @tolerance:	how much of its time it may wait for memory, in permille
  * @rivals:	enum policy_rivals
+ * @standby:	enum standby_mode
  * @share_group: those whose memory may be merged with its own; empty: nobody's
  */
 struct policy {
@@ -56,6 +58,7 @@ struct policy {
 	uint32_t cap_swapless;
 	uint32_t tolerance;
 	uint32_t rivals;
+	uint32_t standby;
 	char share_group[POLICY_SHARE_GROUP_MAX + 1];
 };
 

@@ -21,6 +21,7 @@
 
 const char *const rung_names[RUNG_NR_KINDS] = {
 	[RUNG_REPORTING] = "reporting",
+	[RUNG_STANDBY] = "standby",
 	[RUNG_BALLOON] = "balloon",
 	[RUNG_KSM] = "ksm",
 	[RUNG_ZSWAP] = "zswap",

@@ -15,6 +15,8 @@
 enum rung_kind {
 	/* guests report free pages: the device's, only measured */
 	RUNG_REPORTING,
+	/* what guests do without for now: taken by the host alone */
+	RUNG_STANDBY,
 	/* what the planner moves */
 	RUNG_BALLOON,
 	/* equal pages are merged */

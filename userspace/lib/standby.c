@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <linux/ballonet.h>
 #include <stddef.h>
+#include <string.h>
 
 #define BLOCK_BYTES	((uint64_t)BALLONET_STANDBY_FRAMES << FRAME_SHIFT)
 #define SLOTS_A_FRAME	(FRAME_SIZE / sizeof(uint64_t))
@@ -15,6 +16,28 @@
 
 _Static_assert(BALLONET_STANDBY_FRAMES - BALLONET_STANDBY_STATE == 1,
 	       "a block's number leaves room for the state");
+
+const char *const standby_mode_names[NR_STANDBY_MODES] = {
+	[STANDBY_OFF] = "off",
+	[STANDBY_ON_DEMAND] = "on-demand",
+	[STANDBY_EAGER] = "eager",
+};
+
+/**
+ * standby_mode_find() - a mode by its name
+ * @name:	as in standby_mode_names
+ *
+ * Return: the mode, NR_STANDBY_MODES if there is none of this name.
+ */
+enum standby_mode standby_mode_find(const char *name)
+{
+	enum standby_mode mode = 0;
+
+	while (mode < NR_STANDBY_MODES &&
+	       strcmp(name, standby_mode_names[mode]))
+		mode++;
+	return mode;
+}
 
 /**
  * standby_slots() - how many entries a table has

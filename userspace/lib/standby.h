@@ -15,6 +15,19 @@
 #include "frames.h"
 #include "region.h"
 
+/* What becomes of blocks that are offered. */
+enum standby_mode {
+	/* the guest is not asked for any */
+	STANDBY_OFF,
+	/* taken when somebody asks for memory */
+	STANDBY_ON_DEMAND,
+	/* taken when they have been offered for a while */
+	STANDBY_EAGER,
+	NR_STANDBY_MODES,
+};
+
+extern const char *const standby_mode_names[NR_STANDBY_MODES];
+
 /* Blocks that are TAKING at the same time, at most. */
 #define STANDBY_BATCH	128
 
@@ -61,6 +74,7 @@ struct standby_scan {
 	uint64_t block;
 };
 
+enum standby_mode standby_mode_find(const char *name);
 uint64_t standby_slots(const struct standby *s);
 void standby_claim(const struct standby *s, struct standby_scan *scan,
 		   unsigned int most, struct standby_batch *ret_batch);
