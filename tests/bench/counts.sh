@@ -52,6 +52,8 @@ trace_kicks() {
 work_counts() {
 	subject_boot vm "$RAM_MIB" "$(work_cmdline "$work")" || return
 	trace_kicks vm
+	# Each look is some calls, too.
+	local look_us=500000
 	touch_all vm && gather vm "$SIZE_MIB" &&
 		counted_cycle
 	subject_end vm

@@ -7,10 +7,10 @@
  *	-s PATH		a Varlink socket; else, QMP:
  *	-i FD -o FD	write requests here, read answers there
  *	-f PATH -b N	done when this file occupies at most N bytes
- *	-p PID -b N	likewise, the anonymous memory of this process
+ *	-e US		look so often (500)
  *	-a US		begin at this time of day, so that several begin at once
  *
- * Sends REQUEST, then POLL each half millisecond until the answer contains
+ * Sends REQUEST, then POLL until the answer contains
  * PATTERN. Prints begin and end, each in microseconds of the time of day.
  */
 #include <errno.h>
@@ -34,8 +34,8 @@ struct watch {
 	int in, out;		/* requests go in, answers come out */
 	char end;		/* of a message: newline, or 0 for Varlink */
 	const char *file;
-	const char *pid;
 	uint64_t bytes;
+	useconds_t every;
 	uint64_t at;
 };
 
@@ -92,26 +92,10 @@ static void ask(const struct watch *w, const char *request, char *answer)
 	}
 }
 
-static uint64_t anonymous(const char *pid)
-{
-	unsigned long resident = 0, shared = 0;
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%s/statm", pid);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%*u %lu %lu", &resident, &shared) != 2)
-		die(path);
-	fclose(f);
-	return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static bool is_small(const struct watch *w)
 {
 	struct stat st;
 
-	if (w->pid)
-		return anonymous(w->pid) <= w->bytes;
 	if (stat(w->file, &st))
 		die(w->file);
 	return st.st_blocks * 512ull <= w->bytes;
@@ -121,7 +105,7 @@ static bool is_done(const struct watch *w, char **poll)
 {
 	static char answer[ANSWER_MAX];
 
-	if (w->file || w->pid)
+	if (w->file)
 		return is_small(w);
 	if (!poll[0] || !poll[1])
 		return true;
@@ -144,17 +128,17 @@ static void run(const struct watch *w, char **arg)
 			fprintf(stderr, "stopwatch: not done\n");
 			exit(1);
 		}
-		usleep(POLL_US);
+		usleep(w->every);
 	}
 	printf("%" PRIu64 " %" PRIu64 "\n", begin, now_us());
 }
 
 int main(int argc, char **argv)
 {
-	struct watch w = { .end = '\n' };
+	struct watch w = { .end = '\n', .every = POLL_US };
 	int c;
 
-	while ((c = getopt(argc, argv, "+s:i:o:f:p:b:a:")) != -1) {
+	while ((c = getopt(argc, argv, "+s:i:o:f:b:e:a:")) != -1) {
 		switch (c) {
 		case 's':
 			w.in = varlink(optarg);
@@ -170,11 +154,11 @@ int main(int argc, char **argv)
 		case 'f':
 			w.file = optarg;
 			break;
-		case 'p':
-			w.pid = optarg;
-			break;
 		case 'b':
 			w.bytes = strtoull(optarg, NULL, 10);
+			break;
+		case 'e':
+			w.every = atoi(optarg);
 			break;
 		case 'a':
 			w.at = strtoull(optarg, NULL, 10);

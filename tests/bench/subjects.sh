@@ -149,6 +149,9 @@ command() {
 	esac
 }
 
+# Between two looks whether a guest has given what it should.
+look_us=500
+
 # give BYTES NAME... - have the guests give so much each, all at once; how long
 # until the last one has, in microseconds, into $us
 give() {
@@ -158,7 +161,7 @@ give() {
 	[ $# -eq 1 ] || at=$((${EPOCHREALTIME/.} + 500000))
 	for name; do
 		command "$name" "$bytes"
-		"$STOPWATCH" -a $at "${command[@]}" >"$WORK/$name.us" &
+		"$STOPWATCH" -e $look_us -a $at "${command[@]}" >"$WORK/$name.us" &
 		pids+=($!)
 	done
 	wait_all "${pids[@]}" || fail "$subject: no $bytes bytes" || return

@@ -8,7 +8,7 @@
 WORK_TABLE='
 touched		init_on_alloc=0		qmp vhost take mem alone raw
 zeroing		init_on_alloc=1		qmp vhost take mem
-untouched	init_on_alloc=0		qmp vhost take mem raw
+untouched	init_on_alloc=0		qmp vhost mem raw
 untouched-zeroing init_on_alloc=1	qmp vhost mem
 fragmented	init_on_alloc=0		qmp vhost mem raw
 busy		init_on_alloc=0		qmp vhost take mem
@@ -86,16 +86,15 @@ gathered() {
 	return 1
 }
 
-# shrink METRIC NAME MIB - and what that brought
+# shrink NAME MIB - and what that brought
 shrink() {
 	local before
 
-	gather "$2" "$3"
-	before=$(occupied "$2")
-	give $(($3 * MIB)) "$2" || return
-	[ "$cycle" -eq 0 ] && return
-	note_time "$1" "$us" "$3"
-	note freed $(((before - $(occupied "$2")) * 1024 / $3 / MIB))
+	before=$(occupied "$1")
+	give $(($2 * MIB)) "$1" || return
+	[ "$cycle" -gt 0 ] || return 0
+	note_time shrink "$us" "$2"
+	note freed $(((before - $(occupied "$1")) * 1024 / $2 / MIB))
 }
 
 # grow NAME MIB - how long it took is in $grown; what the host took from standby
@@ -116,12 +115,12 @@ cycle_touched() {
 		note_time return $((grown + touch)) "$SIZE_MIB"
 		note huge $(($(huge_mappings vm) / 1024))
 	fi
-	shrink shrink vm "$SIZE_MIB" && grow vm "$SIZE_MIB"
+	gather vm "$SIZE_MIB" && shrink vm "$SIZE_MIB" && grow vm "$SIZE_MIB"
 }
 
 # The host has nothing of what is given, from the second time on.
 cycle_untouched() {
-	shrink shrink vm "$SIZE_MIB" && grow vm "$SIZE_MIB"
+	shrink vm "$SIZE_MIB" && grow vm "$SIZE_MIB"
 }
 
 cycle_fragmented() {
@@ -129,7 +128,7 @@ cycle_fragmented() {
 
 	touch_all vm || return
 	[ "$cycle" -eq 0 ] || note blocks "$(free_blocks vm)"
-	shrink shrink vm $mib && grow vm $mib
+	shrink vm $mib && grow vm $mib
 }
 
 # free_blocks NAME - free blocks of 2 MiB and more, in 2 MiB
@@ -150,7 +149,7 @@ fragment() {
 
 # cycle_busy: what a program in the guest loses while memory goes and comes
 cycle_busy() {
-	local alone during
+	local alone during longest
 
 	touch_all vm && gather vm "$SIZE_MIB" || return
 	read -r alone _ < <(guest vm work spin $SPIN_SECONDS)
@@ -170,13 +169,13 @@ cycle_stopped() {
 
 	touch_all vm && gather vm "$SIZE_MIB" || return
 	kill -STOP "$pid"
-	shrink shrink vm "$SIZE_MIB"
+	shrink vm "$SIZE_MIB"
 	kill -CONT "$pid"
 }
 
 # cycle_freed: a program ends; how long until the host has what it had
 cycle_freed() {
-	local file used
+	local file used begin end
 
 	sleep $((cycle ? 5 : 20))
 	guest vm work "$(touch_word)" $((SIZE_MIB + 64)) >/dev/null || return
