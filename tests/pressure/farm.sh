@@ -8,14 +8,15 @@
 . "$TOP/tests/lib/balloon.sh"
 . "$TOP/tests/host/manager.sh"
 
-FARM_HOST=${FARM_HOST:-1280}		# MiB that all guests may occupy
+# MiB that all guests may occupy: what their loads use at most, and the floor
+FARM_HOST=${FARM_HOST:-1536}
 FARM_GUEST=${FARM_GUEST:-512}		# MiB of each of them
 FARM_MIN=${FARM_MIN:-128}		# MiB that none has less than
 FARM_KINDS=${FARM_KINDS:-compile cache sort ramp hoard idle}
 FARM_SWAP=${FARM_SWAP:-compile sort hoard}	# those with swap space
 FARM_SEED=${FARM_SEED:-1}
-# The planner's min_free for a host below 16 GiB.
-FARM_FLOOR=$((FARM_HOST / 16))
+# MiB to keep free; by default the planner's min_free of a host below 16 GiB
+FARM_FLOOR=${FARM_FLOOR:-$((FARM_HOST / 16))}
 
 declare -A farm_driver
 FARM_NAMES=()
@@ -33,6 +34,7 @@ farm_conf() {
 	echo '[host]'
 	echo "manage = $1"
 	echo "budget = ${FARM_HOST}M"
+	echo "reserve = ${FARM_FLOOR}M"
 	for name in "${FARM_NAMES[@]}"; do
 		echo "[vm $name]"
 		case $name in
@@ -48,8 +50,8 @@ farm_manager() {
 	manager_start
 }
 
-# farm_load NAME - its load, from its beginning
-farm_load() {
+# farm_prepare NAME - what its load needs
+farm_prepare() {
 	local name=$1 kind
 
 	kind=$(farm_kind "$name")
@@ -66,6 +68,14 @@ farm_load() {
 		guest "$name" 'echo 512M >/sys/block/zram1/disksize &&
 			mixload disk /dev/zram1 512' || return
 	fi
+}
+
+# farm_load NAME - its load, from its beginning
+farm_load() {
+	local name=$1 kind
+
+	kind=$(farm_kind "$name")
+	farm_prepare "$name" || return
 	guest "$name" "loads $kind $((FARM_SEED + $(cksum <<<"$kind" |
 		cut -d' ' -f1) % 1000)) >/run/loads.log 2>&1 &"
 }
@@ -82,8 +92,8 @@ farm_boot() {
 	ln -sfn "$(guest_mem_file "$name")" "$WORK/watch/$name"
 }
 
-# farm_start on|off DRIVER NAME... - manager, guests and their loads
-farm_start() {
+# farm_boot_all on|off DRIVER NAME... - manager and guests, ready for their loads
+farm_boot_all() {
 	local manage=$1 driver=$2 name
 	shift 2
 
@@ -93,7 +103,14 @@ farm_start() {
 	for name; do
 		farm_boot "$name" "$driver" || return
 	done
-	for name; do
+}
+
+# farm_start on|off DRIVER NAME... - and their loads
+farm_start() {
+	local name
+
+	farm_boot_all "$@" || return
+	for name in "${FARM_NAMES[@]}"; do
 		farm_load "$name" || fail "no load in $name" || return
 	done
 }
