@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -124,6 +125,19 @@ static void numbers_that_index_are_checked(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* One of /proc, of a disk or of FUSE may take as long as it likes. */
+static void only_memory_is_looked_at(void **state)
+{
+	struct gauge gauge;
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(gauge_look(fd, &gauge), -EINVAL);
+	close(fd);
+	assert_int_equal(gauge_look(-1, &gauge), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +146,7 @@ int main(void)
 		TEST(nothing_is_shown_at_first),
 		TEST(a_change_under_way_is_not_believed),
 		TEST(numbers_that_index_are_checked),
+		cmocka_unit_test(only_memory_is_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

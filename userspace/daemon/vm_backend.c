@@ -109,6 +109,7 @@ void vm_backend_end(struct vm_backend *b)
 	b->restarts = b->failures = 0;
 	b->notifier = 0;
 	b->has_stored = false;
+	b->gauge = (struct gauge){ 0 };
 	vm_wish_forget(&b->vm);
 	vm_events_forget(&b->vm);
 	b->phase = VM_LISTENING;
@@ -613,12 +614,12 @@ static uint64_t paged_out(struct vm_backend *b)
 static void snapshot(struct vm *vm, struct plan_guest *guest)
 {
 	struct vm_backend *b = of(vm);
-	struct gauge gauge;
 
-	if (!present(vm) ||
-	    gauge_look(store_find(&b->store, STATE_FD), &gauge))
+	if (!present(vm))
 		return;
-	vm_gauge_snapshot(&gauge, guest);
+	/* What cannot be seen now is as it was, with its age. */
+	(void)gauge_look(store_find(&b->store, STATE_FD), &b->gauge);
+	vm_gauge_snapshot(&b->gauge, guest);
 	guest->paged_out = paged_out(b);
 	guest->resident -= guest->paged_out < guest->resident ?
 		guest->paged_out : guest->resident;

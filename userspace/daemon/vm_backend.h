@@ -49,6 +49,7 @@ enum vm_phase {
  * @notifier:	process that stored first while being adopted, or 0
  * @store:	descriptors kept for the back-end's successor
  * @has_stored:	there was something in @store since the VMM connected
+ * @gauge:	what the back-end has shown
  * @link:	calls to the back-end
  * @follow:	what the guest tells, from the back-end
  * @alarm:	when the phase has lasted long enough
@@ -78,6 +79,7 @@ struct vm_backend {
 	pid_t notifier;
 	struct store store;
 	bool has_stored;
+	struct gauge gauge;
 	struct link link;
 	struct follow follow;
 	struct alarm *alarm;

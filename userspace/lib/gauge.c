@@ -9,6 +9,7 @@
 #include "gauge.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define MAGIC	UINT64_C(0x3165676775616762)
@@ -36,14 +37,21 @@ void gauge_show(struct gauge_page *page, const struct gauge *gauge)
  * @fd:		the file
  * @ret_gauge:	what; untouched on failure
  *
+ * Who shows chooses the file, and who looks must not wait for it: it has to be
+ * of memory, which is what can be sealed.
+ *
  * Return: 0, -ENOENT if nothing is shown, -EAGAIN while it is changed, -EBADMSG
- * if it makes no sense, or why the file cannot be read.
+ * if it makes no sense, -EINVAL if it is no file of memory, or why it cannot be
+ * read.
  */
 int gauge_look(int fd, struct gauge *ret_gauge)
 {
 	struct gauge_page page;
-	ssize_t n = pread(fd, &page, sizeof(page), GAUGE_OFFSET);
+	ssize_t n;
 
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return -errno;
+	n = pread(fd, &page, sizeof(page), GAUGE_OFFSET);
 	if (n < 0)
 		return -errno;
 	if (n != sizeof(page) || page.magic != MAGIC)
