@@ -366,6 +366,18 @@ test_a_VM_whose_monitor_does_not_answer_keeps_its_memory() {
 	within 30 eval '[ "$(why s current)" = null ]'
 }
 
+test_a_VMM_that_comes_between_two_rounds_is_another_one() {
+	alone 64 'qmp_period = 4' 'qmp_mode = borrow'
+	within 30 is_state s running || return
+	eq "$(describe s pid)" "$monitors_pid" "process of the VMM"
+	monitors_end
+	monitors_start 1 32
+	within 60 eval '[ "$(describe s pid)" = "$monitors_pid" ]' || return
+	within 60 is_status s actual $((32 * MIB))
+	grep -q "\"pid\": $monitors_pid" "$RUN/vm/s.way" ||
+		fail "the next manager does not know it: $(<"$RUN/vm/s.way")"
+}
+
 # interval - how often VM s's QEMU asks its guest, in seconds
 interval() {
 	(

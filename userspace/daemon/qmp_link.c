@@ -275,6 +275,9 @@ static void peer_update(struct qmp_link *link)
 
 	if (pid != link->pid) {
 		qmp_balloon_forget(&link->balloon);
+		/* Up again when this round is over. */
+		if (link->up)
+			tell(link, false, "another VMM has its path");
 		if (link->pid && link->ops->other) {
 			link->wanted = PROCFILE_UNKNOWN;
 			link->ops->other(link->userdata);
