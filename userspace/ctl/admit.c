@@ -7,13 +7,13 @@
 
 #include <stdio.h>
 
-static void held_lines(const struct varlink_reply *reply)
+static void held_lines(json_t *held)
 {
 	json_int_t bytes = 0, seconds = 0, take = 0, left = 0;
 	char text[3][SIZE_TEXT_MAX];
 	const char *name = "?";
 
-	json_unpack(reply->parameters, "{s:s,s:I,s:I,s:I,s:I}", "name", &name,
+	json_unpack(held, "{s:s,s:I,s:I,s:I,s:I}", "name", &name,
 		    "bytes", &bytes, "seconds", &seconds, "take", &take,
 		    "left", &left);
 	printf("%s: %s held for %" JSON_INTEGER_FORMAT " s", name,
@@ -33,7 +33,6 @@ static void held_lines(const struct varlink_reply *reply)
  */
 int ctl_admit(struct ctl *ctl)
 {
-	struct varlink_reply reply;
 	json_t *parameters;
 	uint64_t bytes;
 	int rc;
@@ -50,15 +49,8 @@ int ctl_admit(struct ctl *ctl)
 	if (ctl->seconds)
 		json_object_set_new(parameters, "seconds",
 				    json_integer(ctl->seconds));
-	rc = ctl_call(ctl, "io.ballonet.Governor.Admit", parameters, &reply);
-	if (rc)
-		return rc;
-	if (ctl->json)
-		ctl_print_json(reply.parameters);
-	else
-		held_lines(&reply);
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.Governor.Admit", parameters, NULL,
+			held_lines);
 }
 
 /**
@@ -69,12 +61,6 @@ int ctl_admit(struct ctl *ctl)
  */
 int ctl_release(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Governor.Release",
-		      json_pack("{s:s}", "name", ctl->vm), &reply);
-	if (!rc)
-		varlink_reply_deinit(&reply);
-	return rc;
+	return ctl_order(ctl, "io.ballonet.Governor.Release",
+			 json_pack("{s:s}", "name", ctl->vm));
 }

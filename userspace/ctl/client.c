@@ -308,6 +308,55 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
 }
 
 /**
+ * ctl_show - call a method and print what it returns, as JSON or for people
+ * @ctl:	the control socket
+ * @method:	full name
+ * @parameters:	an object or NULL; its reference is taken
+ * @member:	of what is returned; NULL for all of it
+ * @print:	for people
+ *
+ * Return: an exit code.
+ */
+int ctl_show(struct ctl *ctl, const char *method, json_t *parameters,
+	     const char *member, void (*print)(json_t *what))
+{
+	struct varlink_reply reply;
+	json_t *what;
+	int rc;
+
+	rc = ctl_call(ctl, method, parameters, &reply);
+	if (rc)
+		return rc;
+	what = member ? json_object_get(reply.parameters, member) :
+		reply.parameters;
+	if (ctl->json)
+		ctl_print_json(what);
+	else
+		print(what);
+	varlink_reply_deinit(&reply);
+	return CTL_OK;
+}
+
+/**
+ * ctl_order - call a method that returns nothing
+ * @ctl:	the control socket
+ * @method:	full name
+ * @parameters:	an object or NULL; its reference is taken
+ *
+ * Return: an exit code.
+ */
+int ctl_order(struct ctl *ctl, const char *method, json_t *parameters)
+{
+	struct varlink_reply reply;
+	int rc;
+
+	rc = ctl_call(ctl, method, parameters, &reply);
+	if (!rc)
+		varlink_reply_deinit(&reply);
+	return rc;
+}
+
+/**
  * ctl_next - wait for the next answer of a call that goes on, for ever
  * @ctl:	as it was for ctl_call_flags() with VARLINK_MORE
  * @ret_reply:	likewise

@@ -70,6 +70,9 @@ int ctl_call_flags(struct ctl *ctl, const char *method, json_t *parameters,
 int ctl_next(struct ctl *ctl, struct varlink_reply *ret_reply);
 int ctl_status(struct ctl *ctl, const char *method, json_t *parameters,
 	       struct varlink_reply *ret_reply, struct interface_vm *ret_vm);
+int ctl_show(struct ctl *ctl, const char *method, json_t *parameters,
+	     const char *member, void (*print)(json_t *what));
+int ctl_order(struct ctl *ctl, const char *method, json_t *parameters);
 uint64_t ctl_now_ms(void);
 
 /* A date and a time of day with milliseconds. */

@@ -119,6 +119,15 @@ static void rivals_lines(json_t *ladder)
 		       string_of(rival, "advice"));
 }
 
+static void ladder_lines(json_t *ladder)
+{
+	rungs_lines(ladder);
+	vms_lines(ladder);
+	swaps_lines(ladder);
+	nodes_lines(ladder);
+	rivals_lines(ladder);
+}
+
 /**
  * ctl_ladder - show what the host does for its memory
  * @ctl:	the control socket
@@ -127,23 +136,6 @@ static void rivals_lines(json_t *ladder)
  */
 int ctl_ladder(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	json_t *ladder;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Governor.Ladder", NULL, &reply);
-	if (rc)
-		return rc;
-	ladder = json_object_get(reply.parameters, "ladder");
-	if (ctl->json) {
-		ctl_print_json(ladder);
-	} else {
-		rungs_lines(ladder);
-		vms_lines(ladder);
-		swaps_lines(ladder);
-		nodes_lines(ladder);
-		rivals_lines(ladder);
-	}
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.Governor.Ladder", NULL, "ladder",
+			ladder_lines);
 }

@@ -29,20 +29,7 @@ enum option_key {
 
 static int list(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	json_t *vms;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.List", NULL, &reply);
-	if (rc)
-		return rc;
-	vms = json_object_get(reply.parameters, "vms");
-	if (ctl->json)
-		ctl_print_json(vms);
-	else
-		ctl_print_table(vms);
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.List", NULL, "vms", ctl_print_table);
 }
 
 static int status(struct ctl *ctl)
@@ -63,78 +50,45 @@ static int status(struct ctl *ctl)
 	return CTL_OK;
 }
 
+static void stats_lines(json_t *answer)
+{
+	ctl_print_numbers(json_object_get(answer, "stats"));
+	printf("%-24s %" JSON_INTEGER_FORMAT "\n", "age_ms",
+	       json_integer_value(json_object_get(answer, "age_ms")));
+}
+
 static int stats(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	json_t *age;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Stats", json_pack("{s:s}", "vm",
-							  ctl->vm), &reply);
-	if (rc)
-		return rc;
-	age = json_object_get(reply.parameters, "age_ms");
-	if (ctl->json) {
-		ctl_print_json(reply.parameters);
-	} else {
-		ctl_print_numbers(json_object_get(reply.parameters, "stats"));
-		printf("%-24s %" JSON_INTEGER_FORMAT "\n", "age_ms",
-		       json_integer_value(age));
-	}
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.Stats",
+			json_pack("{s:s}", "vm", ctl->vm), NULL, stats_lines);
 }
 
 static int counters(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	json_t *numbers;
-	int rc;
+	return ctl_show(ctl, "io.ballonet.Counters",
+			json_pack("{s:s}", "vm", ctl->vm), "counters",
+			ctl_print_numbers);
+}
 
-	rc = ctl_call(ctl, "io.ballonet.Counters", json_pack("{s:s}", "vm",
-							     ctl->vm), &reply);
-	if (rc)
-		return rc;
-	numbers = json_object_get(reply.parameters, "counters");
-	if (ctl->json)
-		ctl_print_json(numbers);
-	else
-		ctl_print_numbers(numbers);
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+static void path_line(json_t *answer)
+{
+	const char *path = json_string_value(json_object_get(answer,
+							     "socket"));
+
+	puts(path ? path : "?");
 }
 
 static int add(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	const char *path;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Manager.Add",
-		      json_pack("{s:s,s:s*,s:s*,s:s*}", "vm", ctl->vm,
-				"qmp", ctl->qmp, "qmp_mode", ctl->qmp_mode,
-				"pidfile", ctl->pidfile), &reply);
-	if (rc)
-		return rc;
-	path = json_string_value(json_object_get(reply.parameters, "socket"));
-	if (ctl->json)
-		ctl_print_json(reply.parameters);
-	else
-		puts(path ? path : "?");
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.Manager.Add",
+			json_pack("{s:s,s:s*,s:s*,s:s*}", "vm", ctl->vm,
+				  "qmp", ctl->qmp, "qmp_mode", ctl->qmp_mode,
+				  "pidfile", ctl->pidfile), NULL, path_line);
 }
 
-/* Calls a method that returns nothing. */
 static int order(struct ctl *ctl, const char *method)
 {
-	struct varlink_reply reply;
-	int rc;
-
-	rc = ctl_call(ctl, method, json_pack("{s:s*}", "vm", ctl->vm), &reply);
-	if (!rc)
-		varlink_reply_deinit(&reply);
-	return rc;
+	return ctl_order(ctl, method, json_pack("{s:s*}", "vm", ctl->vm));
 }
 
 static int drop(struct ctl *ctl)

@@ -86,6 +86,18 @@ static void now_lines(json_t *json)
 	evidence_lines(&d);
 }
 
+static void why_lines(json_t *why)
+{
+	struct decision decision;
+	json_t *json;
+	size_t i;
+
+	now_lines(json_object_get(why, "now"));
+	json_array_foreach(json_object_get(why, "decisions"), i, json)
+		if (!decision_unpack(json, &decision))
+			decision_lines(&decision);
+}
+
 /**
  * ctl_why - show what was decided about a VM lately, and why
  * @ctl:	with @vm
@@ -94,27 +106,8 @@ static void now_lines(json_t *json)
  */
 int ctl_why(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	struct decision decision;
-	json_t *json;
-	size_t i;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Governor.Why",
-		      json_pack("{s:s}", "vm", ctl->vm), &reply);
-	if (rc)
-		return rc;
-	if (ctl->json) {
-		ctl_print_json(reply.parameters);
-	} else {
-		now_lines(json_object_get(reply.parameters, "now"));
-		json_array_foreach(json_object_get(reply.parameters,
-						   "decisions"), i, json)
-			if (!decision_unpack(json, &decision))
-				decision_lines(&decision);
-	}
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.Governor.Why",
+			json_pack("{s:s}", "vm", ctl->vm), NULL, why_lines);
 }
 
 /* What people see of a Host, in this order. */
@@ -166,18 +159,8 @@ static void host_lines(json_t *host)
  */
 int ctl_host(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Governor.Host", NULL, &reply);
-	if (rc)
-		return rc;
-	if (ctl->json)
-		ctl_print_json(json_object_get(reply.parameters, "host"));
-	else
-		host_lines(json_object_get(reply.parameters, "host"));
-	varlink_reply_deinit(&reply);
-	return CTL_OK;
+	return ctl_show(ctl, "io.ballonet.Governor.Host", NULL, "host",
+			host_lines);
 }
 
 /**
@@ -188,12 +171,6 @@ int ctl_host(struct ctl *ctl)
  */
 int ctl_automatic(struct ctl *ctl)
 {
-	struct varlink_reply reply;
-	int rc;
-
-	rc = ctl_call(ctl, "io.ballonet.Governor.Automatic",
-		      json_pack("{s:s}", "vm", ctl->vm), &reply);
-	if (!rc)
-		varlink_reply_deinit(&reply);
-	return rc;
+	return ctl_order(ctl, "io.ballonet.Governor.Automatic",
+			 json_pack("{s:s}", "vm", ctl->vm));
 }
