@@ -152,8 +152,8 @@ test_list_shows_a_line_for_each_vm() {
 			.pressure = "short" | .memory = 0 | .target = 0 | .actual = 0)]}}')"
 	ctl 0 list
 	eq "$(wc -l <"$WORK/out")" 3 "lines"
-	shown '^web-1 +running +1 GiB +768 MiB +896 MiB +128 MiB +896 MiB -$'
-	shown '^db +waiting +- +- +- +0 B +- short$'
+	shown '^web-1 +running +1 GiB +768 MiB +896 MiB +128 MiB +896 MiB +- -$'
+	shown '^db +waiting +- +- +- +0 B +- +- short$'
 	ctl 0 --json list
 	eq "$(jq -r '.[1].name' "$WORK/out")" db "second name"
 }

@@ -191,6 +191,17 @@ test_why_names_the_evidence() {
 	ctl_fails 4 "nobody: no such VM" why nobody
 }
 
+test_list_and_status_show_how_the_host_is_and_what_a_guest_needs() {
+	eq "$(status a demand)" 58720256 demand
+	eq "$(ctl --json list | jq '.[] | select(.name == "a").demand')" \
+		58720256 "demand in the list"
+	check grep -qE '^demand +56 MiB' <<<"$(ctl status a)"
+	check grep -qE '^host is +(green|yellow|orange|red|black)$' \
+		<<<"$(ctl status a)"
+	check grep -qE '^host is +(green|yellow|orange|red|black)$' \
+		<<<"$(ctl list)"
+}
+
 test_the_minimum_is_left_however_short_the_host_is() {
 	fresh "${HOST[@]}" 'manage = on' 'budget = 96M' '[class small]' \
 		'min = 48M' '[vm a]' 'class = small' '[vm b]'

@@ -82,8 +82,8 @@ uint64_t ctl_now_ms(void);
 void ctl_error(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 void ctl_print_json(json_t *json);
-void ctl_print_table(json_t *vms);
-void ctl_print_vm(const struct interface_vm *vm, json_t *events);
+void ctl_print_table(json_t *list);
+void ctl_print_vm(const struct interface_vm *vm, json_t *status);
 void ctl_print_line(const struct interface_vm *vm);
 void ctl_print_numbers(json_t *numbers);
 const char *ctl_time_text(uint64_t us, char text[CTL_TIME_MAX]);

@@ -29,7 +29,8 @@ enum option_key {
 
 static int list(struct ctl *ctl)
 {
-	return ctl_show(ctl, "io.ballonet.List", NULL, "vms", ctl_print_table);
+	return ctl_show(ctl, "io.ballonet.List", NULL,
+			ctl->json ? "vms" : NULL, ctl_print_table);
 }
 
 static int status(struct ctl *ctl)
@@ -45,7 +46,7 @@ static int status(struct ctl *ctl)
 	if (ctl->json)
 		ctl_print_json(json_object_get(reply.parameters, "vm"));
 	else
-		ctl_print_vm(&vm, json_object_get(reply.parameters, "events"));
+		ctl_print_vm(&vm, reply.parameters);
 	varlink_reply_deinit(&reply);
 	return CTL_OK;
 }

@@ -55,33 +55,45 @@ static const char *memory_text(const struct interface_vm *vm, uint64_t bytes,
 
 static void table_row(const struct interface_vm *vm)
 {
-	char text[5][SIZE_TEXT_MAX];
+	char text[6][SIZE_TEXT_MAX];
 
-	printf("%-20s %-9s %10s %10s %10s %10s %10s %s\n", vm->name,
+	printf("%-20s %-9s %10s %10s %10s %10s %10s %10s %s\n", vm->name,
 	       interface_state_names[vm->state],
 	       memory_text(vm, vm->memory, text[0]),
 	       memory_text(vm, keeps(vm, vm->target), text[1]),
 	       memory_text(vm, keeps(vm, vm->actual), text[2]),
 	       size_format(vm->actual, text[3]),
 	       memory_text(vm, vm->resident, text[4]),
+	       vm->demand == INTERFACE_UNKNOWN ? "-" :
+	       size_format(vm->demand, text[5]),
 	       vm->pressure ? vm->pressure : "-");
 }
 
+static void level_line(json_t *level)
+{
+	if (json_is_string(level))
+		printf("%-16s %s\n", "host is", json_string_value(level));
+}
+
 /**
- * ctl_print_table - print all VMs, one a line
- * @vms:	array of Vm; what is no Vm is left out
+ * ctl_print_table - print all VMs, one a line, and how the host is
+ * @list:	the answer to List; what is no Vm is left out
  */
-void ctl_print_table(json_t *vms)
+void ctl_print_table(json_t *list)
 {
 	struct interface_vm vm;
 	json_t *json;
 	size_t i;
 
-	printf("%-20s %-9s %10s %10s %10s %10s %10s %s\n", "VM", "STATE",
-	       "MEMORY", "TARGET", "CURRENT", "BALLOON", "ON HOST", "GUEST");
-	json_array_foreach(vms, i, json)
+	printf("%-20s %-9s %10s %10s %10s %10s %10s %10s %s\n", "VM", "STATE",
+	       "MEMORY", "TARGET", "CURRENT", "BALLOON", "ON HOST", "DEMAND",
+	       "GUEST");
+	json_array_foreach(json_object_get(list, "vms"), i, json)
 		if (!interface_vm_unpack(json, &vm))
 			table_row(&vm);
+	if (json_object_get(list, "level"))
+		putchar('\n');
+	level_line(json_object_get(list, "level"));
 }
 
 static void size_line(const char *name, uint64_t bytes)
@@ -135,9 +147,9 @@ static void event_lines(json_t *events)
 /**
  * ctl_print_vm - print all about one VM: name, size and bytes a line
  * @vm:		the VM
- * @events:	array of Event; what is none is left out
+ * @status:	the answer to Status, whose other members are shown, too
  */
-void ctl_print_vm(const struct interface_vm *vm, json_t *events)
+void ctl_print_vm(const struct interface_vm *vm, json_t *status)
 {
 	json_t *feature;
 	size_t i;
@@ -169,11 +181,14 @@ void ctl_print_vm(const struct interface_vm *vm, json_t *events)
 	}
 	if (vm->pressure)
 		printf("%-16s %s\n", "guest memory", vm->pressure);
-	event_lines(events);
+	if (vm->demand != INTERFACE_UNKNOWN)
+		size_line("demand", vm->demand);
+	event_lines(json_object_get(status, "events"));
 	printf("%-16s", "features");
 	json_array_foreach(vm->features, i, feature)
 		printf(" %s", json_string_value(feature));
 	printf("%s\n", json_array_size(vm->features) ? "" : " none");
+	level_line(json_object_get(status, "level"));
 }
 
 /**

@@ -54,6 +54,29 @@ struct vm *api_vm(struct varlink_server *server, json_t *parameters,
 	return vm;
 }
 
+/* What a back-end cannot know of its VM; NULL if that has gone meanwhile. */
+static json_t *demand_add(json_t *json, const struct vm *vm)
+{
+	const struct decision *now = vm ? &vm->governed.now : NULL;
+
+	json_object_del(json, "demand");
+	if (now && now->time_us)
+		json_object_set_new(json, "demand",
+				    json_integer((json_int_t)now->plan.demand));
+	return json;
+}
+
+/* How the host is goes with it, if that is looked at. */
+static json_t *level_add(json_t *answer, const struct manager *manager)
+{
+	const char *level = governor_level(manager->governor);
+
+	json_object_del(answer, "level");
+	if (level)
+		json_object_set_new(answer, "level", json_string(level));
+	return answer;
+}
+
 /*
  * Calls about one VM
  */
@@ -66,6 +89,8 @@ struct forward {
 	int64_t bytes;
 	/* of SetBalloon: the VM's wish that waits if it has not worked */
 	bool wish_waits;
+	/* Status, to which the manager has something to add */
+	bool is_status;
 };
 
 /* @rc: as for a link_done; -EREMOTEIO if the back-end has refused. */
@@ -98,6 +123,11 @@ static void on_forwarded(int rc, const struct varlink_reply *reply,
 
 	if (forward->bytes >= 0)
 		wish_remember(forward, rc ?: reply->error ? -EREMOTEIO : 0);
+	if (!rc && !reply->error && forward->is_status) {
+		demand_add(json_object_get(reply->parameters, "vm"),
+			   manager_find(forward->manager, forward->vm));
+		level_add(reply->parameters, forward->manager);
+	}
 	if (server) {
 		if (rc)
 			interface_not_ready(server, forward->vm,
@@ -127,6 +157,7 @@ static void forward(struct vm *vm, const char *method, json_t *parameters,
 	forward->manager = client->control->manager;
 	snprintf(forward->vm, sizeof(forward->vm), "%s", vm->name);
 	forward->bytes = bytes;
+	forward->is_status = !strcmp(method, "io.ballonet.Status");
 	if (bytes >= 0) {
 		/* No longer what the configuration wants, if it still waits. */
 		forward->wish_waits = !vm->wish_done;
@@ -142,16 +173,18 @@ static void status(struct varlink_server *server, json_t *parameters,
 		   void *userdata)
 {
 	struct vm *vm = api_vm(server, parameters, userdata);
+	json_t *answer;
 
 	if (!vm)
 		return;
-	if (!vm_present(vm))
+	if (!vm_present(vm)) {
+		answer = json_pack("{s:o,s:[]}", "vm",
+				   demand_add(vm_pack(vm, NULL), vm), "events");
 		varlink_server_reply(server,
-				     json_pack("{s:o,s:[]}",
-					       "vm", vm_pack(vm, NULL),
-					       "events"));
-	else
-		forward(vm, "io.ballonet.Status", parameters, -1, userdata);
+				     level_add(answer, api_manager(userdata)));
+		return;
+	}
+	forward(vm, "io.ballonet.Status", parameters, -1, userdata);
 }
 
 static void set_balloon(struct varlink_server *server, json_t *parameters,
@@ -257,8 +290,10 @@ static void list_answer(struct list *list)
 		return;
 	server = control_answer(&list->ask);
 	if (server)
-		varlink_server_reply(server, json_pack("{s:O}", "vms",
-						       list->vms));
+		varlink_server_reply(server,
+				     level_add(json_pack("{s:O}", "vms",
+							 list->vms),
+					       list->manager));
 	json_decref(list->vms);
 	free(list);
 }
@@ -276,11 +311,11 @@ static void on_listed(int rc, const struct varlink_reply *reply, void *userdata)
 	/* One back-end's nonsense must not spoil the list of all. */
 	if (answer && !interface_vm_unpack(answer, &now) &&
 	    !strcmp(now.name, item->vm))
-		json_array_set(list->vms, item->place, answer);
+		json_array_set(list->vms, item->place, demand_add(answer, vm));
 	else if (vm)
 		json_array_set_new(list->vms, item->place,
-				   vm_pack(vm, !vm_present(vm) ?
-					   NULL : silent));
+				   demand_add(vm_pack(vm, !vm_present(vm) ?
+						      NULL : silent), vm));
 	free(item);
 	list_answer(list);
 }
@@ -290,7 +325,7 @@ static void list_ask(struct list *list, struct vm *vm, size_t place)
 	struct list_item *item = calloc(1, sizeof(*item));
 
 	/* What is here until the answer comes. */
-	json_array_append_new(list->vms, vm_pack(vm, NULL));
+	json_array_append_new(list->vms, demand_add(vm_pack(vm, NULL), vm));
 	if (!vm_present(vm) || !item) {
 		free(item);
 		return;

@@ -455,6 +455,18 @@ void governor_destroy(struct governor **governor)
 }
 
 /**
+ * governor_level - how short the host is
+ * @governor:	the governor
+ *
+ * Return: a name of plan_level_names, NULL if nothing is managed.
+ */
+const char *governor_level(const struct governor *governor)
+{
+	return governor->planned ?
+		plan_level_names[governor->summary.level] : NULL;
+}
+
+/**
  * governor_pack - the host as the governor sees it
  * @governor:	the governor
  *

@@ -51,6 +51,7 @@ int governor_create(struct manager *manager, struct governor **ret_governor);
 void governor_destroy(struct governor **governor);
 void governor_configure(struct governor *governor);
 void governor_told(struct governor *governor, enum interface_event_type type);
+const char *governor_level(const struct governor *governor);
 json_t *governor_pack(const struct governor *governor);
 json_t *governor_pack_ladder(struct governor *governor);
 const char *governor_name(struct governor *governor,

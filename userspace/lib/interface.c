@@ -34,6 +34,8 @@ static const char ballonet_description[] =
 "# features: what driver and device agreed on.\n"
 "# reason: why the state is not running.\n"
 "# pressure: what the guest told last about its memory; null if nothing.\n"
+"# demand: what the guest needs, by the manager's evidence; null if nothing is\n"
+"# decided about it.\n"
 "type Vm (\n"
 "  name: string,\n"
 "  state: State,\n"
@@ -49,7 +51,8 @@ static const char ballonet_description[] =
 "  taken: int,\n"
 "  features: []string,\n"
 "  reason: ?string,\n"
-"  pressure: ?Pressure\n"
+"  pressure: ?Pressure,\n"
+"  demand: ?int\n"
 ")\n"
 "\n"
 "type Pressure (short, plenty)\n"
@@ -71,11 +74,13 @@ static const char ballonet_description[] =
 "  time_us: int\n"
 ")\n"
 "\n"
-"# All VMs.\n"
-"method List() -> (vms: []Vm)\n"
+"# All VMs. level: how short the host is, as Host of io.ballonet.Governor; null\n"
+"# if nothing is managed.\n"
+"method List() -> (vms: []Vm, level: ?string)\n"
 "\n"
 "# One VM, and the last event of each type that its driver told.\n"
-"method Status(vm: string) -> (vm: Vm, events: []Event)\n"
+"# level: as in List.\n"
+"method Status(vm: string) -> (vm: Vm, events: []Event, level: ?string)\n"
 "\n"
 "# Want a balloon of so many bytes, a multiple of 4096 and at most the guest's\n"
 "# memory. Returns at once; the guest follows. Kept until the driver is there.\n"
@@ -362,25 +367,26 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 {
 	json_int_t memory, target, actual, resident;
 	json_int_t operator = -1, wish = 0, freed = -1, standby = 0, taken = 0;
-	json_int_t prefaulted = -1;
+	json_int_t prefaulted = -1, demand = -1;
 	const char *state;
 	struct interface_vm vm = { 0 };
 
-	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s,s?I,s?I,s?I}",
+	if (json_unpack(json, "{s:s,s:s,s:I,s:I,s:I,s:I,s?I,s:o,s?s,s?I,s?I,s?s,s?I,s?I,s?I,s?I}",
 			"name", &vm.name, "state", &state, "memory", &memory,
 			"target", &target, "actual", &actual,
 			"resident", &resident, "freed", &freed,
 			"features", &vm.features, "reason", &vm.reason,
 			"operator", &operator, "wish", &wish,
 			"pressure", &vm.pressure, "standby", &standby,
-			"taken", &taken, "prefaulted", &prefaulted))
+			"taken", &taken, "prefaulted", &prefaulted,
+			"demand", &demand))
 		return -EBADMSG;
 	/* The first version of a back-end does not tell. */
 	if (operator == -1)
 		operator = target;
 	if (memory < 0 || target < 0 || operator < 0 || wish < 0 ||
 	    actual < 0 || resident < 0 || freed < -1 || standby < 0 ||
-	    taken < 0 || prefaulted < -1 ||
+	    taken < 0 || prefaulted < -1 || demand < -1 ||
 	    !json_is_array(vm.features) || state_parse(state, &vm.state))
 		return -EBADMSG;
 	vm.memory = memory;
@@ -394,6 +400,7 @@ int interface_vm_unpack(json_t *json, struct interface_vm *ret_vm)
 					 (uint64_t)prefaulted;
 	vm.standby = standby;
 	vm.taken = taken;
+	vm.demand = demand < 0 ? INTERFACE_UNKNOWN : (uint64_t)demand;
 	*ret_vm = vm;
 	return 0;
 }

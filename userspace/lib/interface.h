@@ -117,6 +117,8 @@ struct interface_event {
  * @prefaulted:	made ready for the guest; INTERFACE_UNKNOWN if not asked for
  * @standby:	blocks that the host can take by itself
  * @taken:	such blocks that it has taken
+ * @demand:	what the manager thinks that it needs; INTERFACE_UNKNOWN if
+ *		nothing was decided
  * @features:	array of strings; NULL if there are none. Borrowed.
  * @reason:	why it is not running, or NULL
  * @pressure:	"short" or "plenty", or NULL if the guest has told neither
@@ -134,6 +136,7 @@ struct interface_vm {
 	uint64_t prefaulted;
 	uint64_t standby;
 	uint64_t taken;
+	uint64_t demand;
 	json_t *features;
 	const char *reason;
 	const char *pressure;
