@@ -60,7 +60,7 @@ room_row() {
 
 # room MINUTES - the table
 room() {
-	local end=$((SECONDS + $1 * 60)) name
+	local minutes=$1 end name
 	# shellcheck disable=SC2034 # room for all, in farm.sh
 	local FARM_HOST=$((8 * FARM_GUEST))
 
@@ -69,6 +69,7 @@ room() {
 	for name in "${FARM_NAMES[@]}"; do
 		farm_prepare "$name" || return
 	done
+	end=$((SECONDS + minutes * 60))
 	while [ $SECONDS -lt $end ]; do
 		pair compile && pair cache || return
 	done >"$WORK/pairs"
