@@ -31,6 +31,7 @@ static inline void world_init(struct world *w, size_t nr, uint64_t used)
 	w->host.now_ms = 1000000;
 	w->host.total = 64 * GIB;
 	w->host.available = 32 * GIB;
+	w->host.swap_free = 64 * GIB;
 	for (i = 0; i < nr; i++) {
 		w->guests[i] = (struct plan_guest){
 			.flags = PLAN_BALLOON | PLAN_STATS | PLAN_PAGEABLE,

@@ -154,6 +154,99 @@ static void a_guest_without_swap_is_left_what_it_uses(void **state)
 	assert_true(w.decisions[1].share < 5 * GIB);
 }
 
+/* It has more than its share, uses it, and has no swap. */
+static void fragile_init(struct world *w)
+{
+	struct plan_guest *g;
+
+	world_init(w, 4, 7 * GIB);
+	g = &w->guests[0];
+	g->memory = 16 * GIB;
+	g->actual = 4 * GIB;
+	g->target = 4 * GIB;
+	g->resident = 12 * GIB;
+	g->stats.swap_free = 0;
+	g->stats.available = GIB / 2;
+	g->stats.free = GIB / 2;
+	world_meet(w);
+	w->host.total = 16 * GIB;
+	w->host.min_free = GIB;
+	w->host.available = MIB;
+}
+
+static void who_can_only_kill_is_paged_out_instead(void **state)
+{
+	struct world w;
+	uint64_t used;
+
+	(void)state;
+	fragile_init(&w);
+	world_plan(&w);
+	used = 12 * GIB - GIB / 2;
+	assert_int_equal(w.summary.level, PLAN_BLACK);
+	assert_true(w.decisions[0].fragile);
+	assert_true(w.decisions[0].share < used);
+	assert_true(w.decisions[0].keep > used);
+	assert_true(w.decisions[0].page_out > 0);
+	assert_true(w.decisions[0].page_out <= used - w.decisions[0].share);
+	/* Nobody else has more than his share. */
+	assert_int_equal(w.decisions[1].page_out, 0);
+
+	/* With swap of its own it waits for that. */
+	w.guests[0].stats.swap_free = GIB;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_false(w.decisions[0].fragile);
+	assert_int_equal(w.decisions[0].page_out, 0);
+
+	/* A host that has nowhere to page to cannot help it. */
+	w.guests[0].stats.swap_free = 0;
+	w.host.swap_free = 0;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_false(w.decisions[0].fragile);
+	assert_int_equal(w.decisions[0].page_out, 0);
+}
+
+static void who_can_only_kill_is_given_more_than_its_share(void **state)
+{
+	struct world w;
+
+	(void)state;
+	fragile_init(&w);
+	w.host.available = 3 * GIB / 4;
+	w.guests[0].stats.available = MIB;
+	w.guests[0].stats.free = MIB;
+	world_plan(&w);
+	assert_true(w.summary.level >= PLAN_RED);
+	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
+	assert_true(w.decisions[0].keep > 12 * GIB);
+
+	w.guests[0].stats.swap_free = GIB;
+	world_wait(&w, 250);
+	world_plan(&w);
+	assert_true(w.decisions[0].keep <= 12 * GIB);
+}
+
+static void who_swaps_has_swap_without_saying_so(void **state)
+{
+	struct world w;
+
+	(void)state;
+	fragile_init(&w);
+	w.guests[0].stats.swap_free = PLAN_UNKNOWN;
+	world_plan(&w);
+	assert_true(w.decisions[0].fragile);
+	w.guests[0].stats.swap_out += MIB;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_false(w.decisions[0].fragile);
+	/* That may be full. */
+	world_wait(&w, 11000);
+	world_plan(&w);
+	assert_true(w.decisions[0].fragile);
+}
+
 static void a_guest_without_statistics_is_left_three_quarters(void **state)
 {
 	struct world w;
@@ -403,6 +496,55 @@ static void stale_numbers_shrink_nobody(void **state)
 		assert_int_equal(w.decisions[i].balloon, 0);
 		assert_int_equal(w.decisions[i].reason, PLAN_STALE);
 	}
+}
+
+static void who_falls_silent_is_in_need_for_a_while(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2, 2 * GIB);
+	w.guests[0].actual = w.guests[0].target = 4 * GIB;
+	w.guests[0].stats.available -= 4 * GIB;
+	w.guests[1].actual = w.guests[1].target = 4 * GIB;
+	w.guests[1].stats.available -= 4 * GIB;
+	/* A driver of ours would say that it is short. */
+	w.guests[1].stats.floor = GIB / 2;
+	world_meet(&w);
+	world_plan(&w);
+	assert_int_not_equal(w.decisions[0].reason, PLAN_NEED);
+	w.host.now_ms += 3500;
+	world_plan(&w);
+	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
+	assert_true(w.decisions[0].keep > 4 * GIB);
+	assert_false(w.decisions[1].need);
+	w.host.now_ms += 10000;
+	world_plan(&w);
+	assert_false(w.decisions[0].need);
+}
+
+static void who_cannot_say_so_is_looked_at_more_often(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 2, 2 * GIB);
+	world_meet(&w);
+	world_plan(&w);
+	/* As often as its statistics come, no more. */
+	assert_int_equal(w.summary.look_ms, 0);
+	world_wait(&w, 500);
+	world_plan(&w);
+	world_wait(&w, 500);
+	world_plan(&w);
+	assert_int_equal(w.summary.look_ms, 250);
+	w.guests[0].stats.floor = GIB / 2;
+	w.guests[1].flags &= ~PLAN_STATS;
+	world_plan(&w);
+	assert_int_equal(w.summary.look_ms, 0);
+	w.host.available = MIB;
+	world_plan(&w);
+	assert_int_equal(w.summary.look_ms, 250);
 }
 
 static void a_restart_adopts_what_it_finds(void **state)
@@ -863,6 +1005,9 @@ int main(void)
 		cmocka_unit_test(
 			nobody_goes_below_demand_before_distress),
 		cmocka_unit_test(a_guest_without_swap_is_left_what_it_uses),
+		cmocka_unit_test(who_can_only_kill_is_paged_out_instead),
+		cmocka_unit_test(who_can_only_kill_is_given_more_than_its_share),
+		cmocka_unit_test(who_swaps_has_swap_without_saying_so),
 		cmocka_unit_test(
 			a_guest_without_statistics_is_left_three_quarters),
 		cmocka_unit_test(
@@ -880,6 +1025,8 @@ int main(void)
 			need_is_met_from_the_reserve_when_the_host_is_short),
 		cmocka_unit_test(what_was_given_is_not_taken_for_a_while),
 		cmocka_unit_test(stale_numbers_shrink_nobody),
+		cmocka_unit_test(who_falls_silent_is_in_need_for_a_while),
+		cmocka_unit_test(who_cannot_say_so_is_looked_at_more_often),
 		cmocka_unit_test(a_restart_adopts_what_it_finds),
 		cmocka_unit_test(
 			a_wedged_driver_is_left_and_others_are_charged),

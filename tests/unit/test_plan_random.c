@@ -383,6 +383,8 @@ static void nonsense_is_survived(void **state)
 			if (!below(3))
 				w.host.held = any();
 			if (!below(3))
+				w.host.swap_free = any();
+			if (!below(3))
 				w.host.min_free = any();
 			if (!below(3))
 				w.host.period_ms = any();

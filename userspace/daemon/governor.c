@@ -2,11 +2,11 @@
 /*
  * Theory of operation
  *
- * Each period, four times a second while the host is short, and at once when a
- * guest tells of its memory or the host's kernel of stalls: a snapshot of the
- * host and of all VMs goes through plan(), and what comes out is done. Nothing
- * here waits for a guest or a back-end: the snapshot is what is known, with its
- * age, and the planner takes nothing on old evidence.
+ * Each period, sooner if the last plan says so, and at once when a guest tells
+ * of its memory or the host's kernel of stalls: a snapshot of the host and of
+ * all VMs goes through plan(), and what comes out is done. Nothing here waits
+ * for a guest or a back-end: the snapshot is what is known, with its age, and
+ * the planner takes nothing on old evidence.
  *
  * What the planner remembers of a guest begins anew with each guest and with
  * each manager; it takes nothing before it has seen fresh evidence twice. So a
@@ -27,8 +27,6 @@
 #include <string.h>
 #include <time.h>
 
-/* While the host is short: VMs are moved in steps of this time. */
-#define SHORT_PERIOD_MS	250
 /*
  * Plans for events are at least so far apart: the first event is acted upon at
  * once, the others of a burst together.
@@ -168,6 +166,8 @@ static int host_look(struct governor *governor, size_t nr)
 	/* As back-ends count, for whom 0 is never. */
 	host->now_ms++;
 	host->held = governor_held(governor, nr);
+	if (!(conf_of(governor)->ladder & 1U << RUNG_RECLAIM))
+		host->swap_free = 0;
 	/* Looking more often makes no guest answer sooner. */
 	host->period_ms = period > 1000 ? period : 1000;
 	return 0;
@@ -306,8 +306,8 @@ static void on_alarm(void *userdata)
 	uint64_t period = conf_of(governor)->period_ms;
 
 	(void)governor_plan(governor);
-	if (governor->summary.level >= PLAN_ORANGE && period > SHORT_PERIOD_MS)
-		period = SHORT_PERIOD_MS;
+	if (governor->summary.look_ms && governor->summary.look_ms < period)
+		period = governor->summary.look_ms;
 	governor_plan_in(governor, period);
 }
 

@@ -204,6 +204,7 @@ int host_snapshot(struct host *host, uint64_t occupied,
 		.now_ms = now_us / 1000,
 		.total = least(host->mem.total, budget),
 		.available = host->mem.available,
+		.swap_free = host->mem.swap_free,
 	};
 	if (host->budget)
 		host->last.available = least(host->mem.available,

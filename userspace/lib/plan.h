@@ -33,6 +33,7 @@
  * @total:	RAM
  * @available:	MemAvailable
  * @held:	promised to VMs that are to start
+ * @swap_free:	that VMs may be paged out to; 0 if they may not
  * @min_free:	to keep free; 0: what plan_min_free() says for @total
  * @period_ms:	how often guests are asked for statistics; 0: 1000
  * @stall_some:	permille of the last second in which some task waited for
@@ -44,6 +45,7 @@ struct plan_host {
 	uint64_t total;
 	uint64_t available;
 	uint64_t held;
+	uint64_t swap_free;
 	uint64_t min_free;
 	uint32_t period_ms;
 	uint32_t stall_some;
@@ -219,6 +221,7 @@ struct plan_host_memory {
  * is new
  * @stats:	the newest that were looked at
  * @samples:	how many were, up to a few
+ * @apart_ms:	time between the last two
  * @used:	by the newest
  * @working:	working set: peak of @used, falls slowly
  * @peak_ms:	when @working was @used
@@ -227,6 +230,7 @@ struct plan_host_memory {
  * @hold_until_ms: take nothing until then
  * @hold_ms:	how long the next hold is
  * @need_ms:	when it was last in need
+ * @swapped_ms:	when it was last seen to swap out
  * @taken_ms:	when something was last taken from it
  * @moving:	1 while it is given memory, -1 while it is taken from it
  * @watch_ms:	since when its balloon is watched
@@ -239,6 +243,7 @@ struct plan_host_memory {
 struct plan_memory {
 	struct plan_stats stats;
 	uint32_t samples;
+	uint64_t apart_ms;
 	uint64_t used;
 	uint64_t working;
 	uint64_t peak_ms;
@@ -247,6 +252,7 @@ struct plan_memory {
 	uint64_t hold_until_ms;
 	uint64_t hold_ms;
 	uint64_t need_ms;
+	uint64_t swapped_ms;
 	uint64_t taken_ms;
 	int moving;
 	uint64_t watch_ms;
@@ -264,6 +270,8 @@ struct plan_memory {
  * @page_out:	have the host page out this much of it
  * @reason:	why
  * @need:	it is in need
+ * @fragile:	when it is short it can only kill, so that the host pages it out
+ *		where others wait for their own disk
  * @current:	what it keeps now, as far as that can be proved
  * @used:	what it cannot do without now
  * @working:	what it could not do without in the last minute
@@ -279,6 +287,7 @@ struct plan_decision {
 	uint64_t page_out;
 	enum plan_reason reason;
 	bool need;
+	bool fragile;
 	uint64_t current;
 	uint64_t used;
 	uint64_t working;
@@ -297,6 +306,7 @@ struct plan_decision {
  * @budget:	what the VMs may occupy together
  * @demand:	of all VMs
  * @missing:	how much the floors of all VMs exceed @budget
+ * @look_ms:	plan again in so long at most; 0: as usual
  * @steps:	looks at a VM that this plan took, for tests
  */
 struct plan_summary {
@@ -306,6 +316,7 @@ struct plan_summary {
 	uint64_t budget;
 	uint64_t demand;
 	uint64_t missing;
+	uint32_t look_ms;
 	uint64_t steps;
 };
 

@@ -48,15 +48,29 @@
 #define NEED_MS		4000
 /* What is so slow is no need: it is planned for. */
 #define NEED_RATE	(32 * MIB)
+/*
+ * A guest that is short may not find the time to say so: statistics of Linux's
+ * driver wait in a queue that waits for memory. One that was heard and falls
+ * silent is taken to be short for this long, then to be dead.
+ */
+#define SILENT_MS	10000
+/* Of a guest whose swap nobody knows: while it swaps out, it has some. */
+#define SWAPPED_MS	10000
 /* An event is acted upon for this long. */
 #define SHORT_MS	2000
 /* What a guest in need gets at once, at least: this, or this long's growth. */
 #define RELIEF_BYTES	(512 * MIB)
 #define RELIEF_MS	8000
 
-static uint64_t room(uint64_t memory)
+/**
+ * plan_room() - memory that a guest should have available
+ * @guest:	the guest
+ *
+ * Return: bytes.
+ */
+uint64_t plan_room(const struct plan_guest *guest)
 {
-	return min_u64(ROOM_BASE + memory / ROOM_FRACTION, ROOM_MAX);
+	return min_u64(ROOM_BASE + guest->memory / ROOM_FRACTION, ROOM_MAX);
 }
 
 /* What it occupies, wherever that lies. */
@@ -116,7 +130,7 @@ static uint64_t progress(uint64_t before, uint64_t now)
 static bool crowded(const struct plan_guest *guest)
 {
 	return guest->actual && (guest->stats.free == PLAN_UNKNOWN ||
-				 guest->stats.free < room(guest->memory));
+				 guest->stats.free < plan_room(guest));
 }
 
 /* Permille of the time between two samples that was lost waiting. */
@@ -202,12 +216,15 @@ static void sample(const struct plan_tick *tick, const struct plan_guest *guest,
 		memory->peak_ms = when;
 	} else {
 		ms = when - before;
+		memory->apart_ms = ms;
 		growth_update(memory, used, ms);
 		boost_update(guest, memory, ms);
 		memory->used = used;
 		working_update(memory, when, ms);
 	}
 	memory->used = used;
+	if (before && progress(memory->stats.swap_out, guest->stats.swap_out))
+		memory->swapped_ms = when;
 	memory->stats = guest->stats;
 	if (memory->samples < PLAN_SAMPLES)
 		memory->samples++;
@@ -223,6 +240,35 @@ static bool said_short(const struct plan_tick *tick,
 		guest->short_ms >= guest->plenty_ms;
 }
 
+/* Not one of ours, which says so when it is short. */
+static bool fell_silent(const struct plan_tick *tick,
+			const struct plan_guest *guest,
+			const struct plan_memory *memory)
+{
+	uint64_t now = tick->host->now_ms, when = memory->stats.when_ms;
+
+	return memory->samples && memory->stats.floor == PLAN_UNKNOWN &&
+		plan_stale(tick, guest) && when <= now &&
+		now - when <= SILENT_MS;
+}
+
+/* Short of memory it kills: no swap, and no driver that gives back. */
+static bool is_fragile(const struct plan_tick *tick,
+		       const struct plan_guest *guest,
+		       const struct plan_memory *memory)
+{
+	const struct plan_stats *stats = &memory->stats;
+	uint64_t now = tick->host->now_ms, when = memory->swapped_ms;
+
+	if (!memory->samples || !(guest->flags & PLAN_BALLOON) ||
+	    !(guest->flags & PLAN_PAGEABLE) || !tick->host->swap_free ||
+	    stats->floor != PLAN_UNKNOWN)
+		return false;
+	if (stats->swap_free != PLAN_UNKNOWN)
+		return !stats->swap_free;
+	return !when || when > now || now - when > SWAPPED_MS;
+}
+
 static bool in_need(const struct plan_tick *tick,
 		    const struct plan_guest *guest,
 		    const struct plan_memory *memory)
@@ -231,12 +277,12 @@ static bool in_need(const struct plan_tick *tick,
 
 	if (!(guest->flags & PLAN_BALLOON) || !guest->actual)
 		return false;
-	if (said_short(tick, guest))
+	if (said_short(tick, guest) || fell_silent(tick, guest, memory))
 		return true;
 	if (!memory->samples || available == PLAN_UNKNOWN ||
 	    plan_stale(tick, guest))
 		return false;
-	return available < room(guest->memory) / 2 ||
+	return available < plan_room(guest) / 2 ||
 		(memory->growth >= NEED_RATE &&
 		 flow(memory->growth, NEED_MS) > available);
 }
@@ -261,7 +307,7 @@ bool plan_stale(const struct plan_tick *tick, const struct plan_guest *guest)
  * @tick:	this plan
  * @guest:	the guest
  * @memory:	what is remembered of it
- * @decision:	current, used, working, demand and need are filled in
+ * @decision:	current, used, working, demand, need and fragile are filled in
  */
 void plan_demand(const struct plan_tick *tick, const struct plan_guest *guest,
 		 struct plan_memory *memory, struct plan_decision *decision)
@@ -280,7 +326,7 @@ void plan_demand(const struct plan_tick *tick, const struct plan_guest *guest,
 	} else {
 		decision->used = min_u64(memory->used, guest->memory);
 		decision->working = min_u64(memory->working, guest->memory);
-		spare = max_u64(room(guest->memory),
+		spare = max_u64(plan_room(guest),
 				percent(decision->working, ROOM_PERCENT));
 		if (memory->stats.floor != PLAN_UNKNOWN)
 			spare = max_u64(spare,
@@ -291,6 +337,7 @@ void plan_demand(const struct plan_tick *tick, const struct plan_guest *guest,
 			min_u64(flow(memory->growth, GROWTH_MS), GROWTH_MAX);
 		demand = add_sat(demand, memory->boost);
 	}
+	decision->fragile = is_fragile(tick, guest, memory);
 	decision->need = in_need(tick, guest, memory);
 	if (decision->need) {
 		relief = max_u64(RELIEF_BYTES,

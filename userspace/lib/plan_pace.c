@@ -15,8 +15,8 @@
 #define REACH		(512 * MIB)
 /* What a stuck guest is asked for when it is asked again. */
 #define PROBE		(64 * MIB)
-/* Nothing is taken so long after something was given, */
-#define HOLD_MS		120000
+/* Nothing is taken so long after something was given: that would be a turn, */
+#define HOLD_MS		125000
 /* longer each time if it was needed, until it was quiet for so long. */
 #define HOLD_MAX_MS	600000
 #define QUIET_MS	120000
@@ -65,7 +65,7 @@ static uint64_t told(const struct plan_guest *guest)
 	return sub_sat(guest->memory, guest->target);
 }
 
-/* What it has too much and its balloon does not get. */
+/* What it has too much and its balloon does not get, or must not. */
 static uint64_t pageable(const struct plan_tick *tick,
 			 const struct plan_guest *guest,
 			 const struct plan_memory *memory,
@@ -78,8 +78,11 @@ static uint64_t pageable(const struct plan_tick *tick,
 	if (tick->level < PLAN_RED || guest->flags & PLAN_FROZEN ||
 	    !(guest->flags & PLAN_PAGEABLE))
 		return 0;
-	if (balloon)
+	if (balloon && (!decision->fragile || plan_stale(tick, guest)))
 		return 0;
+	/* What it does not use, the balloon gets. */
+	if (balloon)
+		return sub_sat(min_u64(guest->resident, decision->used), least);
 	/* What one is known to use is paged out by the kernel's order only. */
 	if (guest->flags & PLAN_STATS && !plan_stale(tick, guest))
 		least = max_u64(least, decision->demand);
@@ -242,6 +245,9 @@ static uint64_t shrink(const struct plan_tick *tick,
 	/* Below what it uses a guest without swap can only kill. */
 	if (guest->flags & PLAN_STATS && !plan_has_swap(&memory->stats))
 		keep = max_u64(keep, decision->used);
+	if (decision->fragile)
+		keep = max_u64(keep, add_sat(decision->used,
+					     plan_room(guest)));
 	return min_u64(keep, told(guest));
 }
 
@@ -350,8 +356,8 @@ static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
 	uint64_t keep = told(guest), share = decision->share;
 
 	/* Even one in need, if the host is in greater need. */
-	if (decision->need &&
-	    (tick->level < PLAN_RED || share >= decision->current)) {
+	if (decision->need && (tick->level < PLAN_RED || decision->fragile ||
+			       share >= decision->current)) {
 		decision->keep = max_u64(keep, relieve(tick, guest, memory,
 							   decision));
 		decision->reason = PLAN_NEED;
@@ -402,6 +408,7 @@ static uint64_t page_out(const struct plan_tick *tick,
 				tick->ready);
 	uint64_t part = pageable(tick, guest, memory, decision);
 
+	lack = min_u64(lack, tick->host->swap_free);
 	if (part && tick->pageable > lack)
 		part = mul_div(part, lack, tick->pageable);
 	return part;

@@ -39,6 +39,7 @@ void plan_host_look(const struct plan_host *host,
 		    struct plan_summary *summary);
 
 /* plan_demand.c */
+uint64_t plan_room(const struct plan_guest *guest);
 bool plan_stale(const struct plan_tick *tick, const struct plan_guest *guest);
 void plan_demand(const struct plan_tick *tick, const struct plan_guest *guest,
 		 struct plan_memory *memory, struct plan_decision *decision);
