@@ -32,6 +32,12 @@
 #define HOT_KEPT	0.25
 /* Least free memory of a guest, as part of its memory: the watermarks. */
 #define WATERMARK	0.008
+/*
+ * Deflating on OOM: 1 MiB a call (VIRTIO_BALLOON_OOM_NR_PAGES), of which each
+ * waits for the host and for a pass of reclaim that finds nothing; 4 ms is our
+ * guess.
+ */
+#define OOM_DEFLATE	256.0
 /* ballonet.ko gives back so much at a time, so often (driver/pressure.c). */
 #define RELIEF		64.0
 #define RELIEF_PART	8.0
@@ -43,6 +49,12 @@
 /* A reversal is as large as this, and follows within this time. */
 #define SWING		64.0
 #define SWING_TIME	120.0
+
+/* The driver is ours. */
+bool guest_has_ours(const struct sim *sim)
+{
+	return sim->driver == DRIVER_BALLONET;
+}
 
 double guest_kept(const struct guest *g)
 {
@@ -81,7 +93,7 @@ double guest_demand(const struct guest *g, double now)
 	double sum = g->base, t;
 	int i;
 
-	for (i = 0; i < g->nr_bursts; i++) {
+	for (i = g->over; i < g->nr_bursts; i++) {
 		const struct burst *b = &g->bursts[i];
 
 		t = now - b->start;
@@ -106,7 +118,7 @@ bool guest_sample(const struct sim *sim, const struct guest *g,
 	if (!guest_up(sim, g) || g->vice == DRIVERLESS || g->vice == SILENT)
 		return false;
 	/* In-tree, statistics share a work queue that waits for memory. */
-	if (sim->driver == DRIVER_PLAIN && g->stall > DEAF)
+	if (!guest_has_ours(sim) && g->stall > DEAF)
 		return false;
 	*ret_sample = (struct sample){
 		.when = sim->now,
@@ -159,6 +171,8 @@ void guest_target(struct sim *sim, struct guest *g, double balloon)
 {
 	if (g->vice == DRIVERLESS || !guest_up(sim, g))
 		return;
+	if (g->target < balloon || g->target > balloon)
+		g->halted = false;
 	g->target = clamp_d(balloon, 0, g->memory);
 	if (!turned(&g->targets, g->target, sim->now))
 		return;
@@ -219,8 +233,7 @@ static void relieve(const struct sim *sim, struct guest *g, double amount)
 	double low = guest_floor(g) / 2 + amount, relief;
 	double now = sim->now;
 
-	if (sim->driver != DRIVER_BALLONET || g->vice == WEDGED ||
-	    g->balloon <= 0)
+	if (!guest_has_ours(sim) || g->vice == WEDGED || g->balloon <= 0)
 		return;
 	if (guest_available(g) >= low)
 		return;
@@ -235,7 +248,7 @@ static void relieve(const struct sim *sim, struct guest *g, double amount)
 static void inflate(const struct sim *sim, struct guest *g, double amount)
 {
 	double low = WATERMARK * g->memory, free = guest_free(g), got;
-	bool plain = sim->driver == DRIVER_PLAIN;
+	bool plain = !guest_has_ours(sim);
 
 	amount = min_d(amount,
 		       (plain ? PLAIN_INFLATE : OUR_INFLATE) * TICK);
@@ -257,13 +270,13 @@ static void inflate(const struct sim *sim, struct guest *g, double amount)
 
 static void balloon_step(const struct sim *sim, struct guest *g)
 {
-	double rate = sim->driver == DRIVER_PLAIN ? PLAIN_DEFLATE : OUR_DEFLATE;
+	double rate = guest_has_ours(sim) ? OUR_DEFLATE : PLAIN_DEFLATE;
 
 	if (g->vice == WEDGED || g->vice == DRIVERLESS)
 		return;
 	if (g->target < g->balloon)
 		g->balloon -= min_d(rate * TICK, g->balloon - g->target);
-	else if (g->target > g->balloon)
+	else if (g->target > g->balloon && !g->halted)
 		inflate(sim, g, g->target - g->balloon);
 	relieve(sim, g, 0);
 }
@@ -315,6 +328,20 @@ static void kill_process(const struct sim *sim, struct guest *g)
 		g->total.kills++;
 }
 
+/* There is nothing left: the driver gives back, or a process is killed. */
+static void out_of_memory(const struct sim *sim, struct guest *g)
+{
+	bool gives = sim->driver != DRIVER_PLAIN && g->vice != WEDGED &&
+		g->balloon >= 1;
+
+	if (!gives) {
+		kill_process(sim, g);
+	} else if (sim->driver == DRIVER_OOM) {
+		g->balloon -= min_d(g->balloon, OOM_DEFLATE * TICK);
+		g->halted = true;
+	}
+}
+
 static void anon_step(const struct sim *sim, struct guest *g, double want)
 {
 	double have = g->anon + g->swapped, more, got;
@@ -337,11 +364,9 @@ static void anon_step(const struct sim *sim, struct guest *g, double want)
 		return;
 	g->stalls += (more - got) / 4;
 	g->stall += (more - got) / more;
-	/* Something moves: it waits. Nothing moves: something is killed. */
-	if (g->swap - g->swapped < 1 && g->cache_hot + g->cache_cold < 1 &&
-	    (sim->driver == DRIVER_PLAIN || g->vice == WEDGED ||
-	     g->balloon < 1))
-		kill_process(sim, g);
+	/* Where something moves it waits. */
+	if (g->swap - g->swapped < 1 && g->cache_hot + g->cache_cold < 1)
+		out_of_memory(sim, g);
 }
 
 static double read_back(const struct sim *sim, struct guest *g, double amount,
@@ -389,7 +414,7 @@ static void events_step(const struct sim *sim, struct guest *g)
 {
 	double low = guest_floor(g) / 2;
 
-	if (sim->driver != DRIVER_BALLONET)
+	if (!guest_has_ours(sim))
 		return;
 	if (g->vice == CLAIMS_NEED ||
 	    (g->balloon > 0 && guest_available(g) < low)) {
@@ -421,9 +446,20 @@ void guest_refused(struct guest *g, double amount)
 	take(&g->cache_cold, 0, amount - anon);
 }
 
+/* Bursts that are over need not be looked at again. */
+static void bursts_step(struct guest *g, double now)
+{
+	const struct burst *b = &g->bursts[g->over];
+
+	for (; g->over < g->nr_bursts; g->over++, b++)
+		if (now <= b->start + b->ramp + b->hold)
+			return;
+}
+
 /* What a guest does in one tick. */
 void guest_step(struct sim *sim, struct guest *g)
 {
+	bursts_step(g, sim->now);
 	turned(&g->wants, guest_demand(g, sim->now), sim->now);
 	g->wanted = 0;
 	g->stall = 0;

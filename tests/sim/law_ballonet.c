@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Ours: plan() of userspace/lib, the function that the manager runs. Statistics
- * are asked for once a second; it plans once a second, in every tick when the
- * host is short, and when a guest says that it is short.
+ * are asked for once a second, of drivers without events twice; it plans as
+ * often, or as often as the plan wants, and when a guest says that it is short.
  */
 #include "sim.h"
 
@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define PERIOD		1.0
+#define MUTE_PERIOD	0.5
 /* MiB/s that the host pages out of one VM when it is told to. */
 #define PAGE_OUT	256.0
 
@@ -20,7 +21,9 @@ struct ballonet {
 	struct plan_guest *guests;
 	struct plan_memory *memories;
 	struct plan_decision *decisions;
+	double period;
 	double poll_at;
+	double plan_at;
 	double heard;
 };
 
@@ -43,6 +46,8 @@ static void *ballonet_start(struct sim *sim)
 		b->memories = calloc(sim->nr, sizeof(*b->memories));
 		b->decisions = calloc(sim->nr, sizeof(*b->decisions));
 		b->heard = NEVER;
+		b->period = sim->period > 0 ? sim->period :
+			guest_has_ours(sim) ? PERIOD : MUTE_PERIOD;
 	}
 	return b;
 }
@@ -59,7 +64,7 @@ static void ballonet_end(void *private)
 
 static void poll_stats(struct sim *sim, struct ballonet *b)
 {
-	bool plain = sim->driver == DRIVER_PLAIN;
+	bool plain = !guest_has_ours(sim);
 	struct sample s;
 	int i;
 
@@ -156,17 +161,18 @@ static void ballonet_step(struct sim *sim)
 	struct plan_host host;
 	bool news = heard(sim, b);
 
-	if (sim->now < b->poll_at && !news && b->host.level < PLAN_ORANGE)
-		return;
 	if (sim->now >= b->poll_at) {
 		poll_stats(sim, b);
-		b->poll_at = sim->now + PERIOD;
+		b->poll_at = sim->now + b->period;
 	}
+	if (sim->now < b->plan_at && !news)
+		return;
 	snapshot(sim, b);
 	host = (struct plan_host){
 		.now_ms = ms(sim->now),
 		.total = bytes(sim->total),
 		.available = bytes(host_free(sim)),
+		.swap_free = bytes(sim->swap - sim->paged),
 		.stall_some = sim->stall_some * 1000,
 		.stall_full = sim->stall_full * 1000,
 	};
@@ -178,6 +184,8 @@ static void ballonet_step(struct sim *sim)
 		(end.tv_nsec - begin.tv_nsec) / 1e9;
 	sim->sums.plans++;
 	sim->sums.steps += summary.steps;
+	b->plan_at = sim->now + (summary.look_ms ? summary.look_ms / 1000.0 :
+				 PERIOD);
 	apply(sim, b);
 }
 

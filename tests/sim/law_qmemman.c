@@ -298,7 +298,7 @@ static void balance(struct sim *sim, struct qmemman *q)
 static void hand_out(struct sim *sim, struct qmemman *q)
 {
 	bool late = sim->now - q->since >= PATIENCE;
-	double free;
+	double free = free_memory(sim), before;
 	int i, j;
 
 	for (i = 0; i < sim->nr; i++) {
@@ -307,9 +307,10 @@ static void hand_out(struct sim *sim, struct qmemman *q)
 
 		if (!d->pending || !guest_up(sim, g))
 			continue;
-		free = free_memory(sim);
-		if (free - (d->want - actual(g)) >= 0.9 * LEFT) {
+		before = actual(g);
+		if (free - (d->want - before) >= 0.9 * LEFT) {
 			guest_target(sim, g, g->memory - d->want);
+			free -= actual(g) - before;
 			d->pending = false;
 			continue;
 		}

@@ -2,11 +2,11 @@
 /*
  * Run the laws on the scenarios and compare them.
  *
- * Usage: sim [-n GUESTS] [-s SEEDS] [-t SECONDS] [-d plain|ballonet]
- *	      [-l LAW] [-p PREFIX] [SCENARIO...]
+ * Usage: sim [-n GUESTS] [-s SEEDS] [-t SECONDS] [-d plain|oom|ballonet]
+ *	      [-i SECONDS] [-l LAW] [-p PREFIX] [SCENARIO...]
  *
  * Prints a table with a line for each scenario and law: means over the seeds.
- * With -p, PREFIX-SCENARIO-LAW.svg shows the run of the first seed.
+ * With -i, our manager has the statistics of all guests that often. With -p, PREFIX-SCENARIO-LAW.svg shows the run of the first seed.
  */
 #include "sim.h"
 
@@ -17,13 +17,14 @@
 
 static const struct law *const laws[] = {
 	&law_off, &law_squeezed, &law_qmemman, &law_mom, &law_proxmox,
-	&law_ballonet,
+	&law_ballonet, &law_oracle,
 };
 
 #define NR_LAWS ((int)(sizeof(laws) / sizeof(laws[0])))
 
 static const char *const drivers[] = {
 	[DRIVER_PLAIN] = "plain",
+	[DRIVER_OOM] = "oom",
 	[DRIVER_BALLONET] = "ballonet",
 };
 
@@ -32,6 +33,7 @@ struct options {
 	int seeds;
 	double duration;
 	enum driver driver;
+	double period;
 	const char *law;
 	const char *prefix;
 };
@@ -83,7 +85,8 @@ static void run(const struct options *options, const struct scenario *scenario,
 		const struct law *law, uint64_t seed, struct result *r)
 {
 	struct picture *picture = NULL;
-	struct sim sim = { .law = law, .driver = options->driver };
+	struct sim sim = { .law = law, .driver = options->driver,
+			   .period = options->period };
 	char path[4096];
 	int i;
 
@@ -144,11 +147,23 @@ static bool chosen(const char *name, int argc, char **argv)
 	return optind == argc;
 }
 
+static int parse_driver(const char *name, enum driver *ret_driver)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (!strcmp(name, drivers[i])) {
+			*ret_driver = i;
+			return 0;
+		}
+	return -1;
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "n:s:t:d:l:p:")) != -1) {
+	while ((c = getopt(argc, argv, "n:s:t:d:i:l:p:")) != -1) {
 		switch (c) {
 		case 'n':
 			o->nr = atoi(optarg);
@@ -160,8 +175,11 @@ static int parse(int argc, char **argv, struct options *o)
 			o->duration = atof(optarg);
 			break;
 		case 'd':
-			o->driver = strcmp(optarg, "plain") ?
-				DRIVER_BALLONET : DRIVER_PLAIN;
+			if (parse_driver(optarg, &o->driver))
+				return -1;
+			break;
+		case 'i':
+			o->period = atof(optarg);
 			break;
 		case 'l':
 			o->law = optarg;
@@ -178,7 +196,10 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 16, 20, 3600, DRIVER_BALLONET, NULL, NULL };
+	struct options o = {
+		.nr = 16, .seeds = 20, .duration = 3600,
+		.driver = DRIVER_BALLONET,
+	};
 	int i, j, seed;
 
 	if (parse(argc, argv, &o)) {

@@ -24,6 +24,8 @@
 enum driver {
 	/* Linux's: takes what it is asked for; statistics when polled */
 	DRIVER_PLAIN,
+	/* the same, where the host lets it deflate on OOM, as ours does */
+	DRIVER_OOM,
 	/* ours: a floor, gives back under pressure, says when it is short */
 	DRIVER_BALLONET,
 };
@@ -96,6 +98,7 @@ struct zigzag {
  * @vice:	how it misbehaves
  * @shares:	its weight
  * @bursts:	of anonymous memory, by start
+ * @over:	so many of them are over
  * @anon:	anonymous memory in its RAM
  * @swapped:	in its swap
  * @cache_hot:	of @hot, in its RAM
@@ -105,6 +108,8 @@ struct zigzag {
  * @stale:	free memory that still occupies the host
  * @paged_idle:	of its memory, paged out by the host and not in use
  * @paged:	the same, in use
+ * @halted:	it gave back to save a process, and takes nothing before it is
+ *		told another target
  * @blocked_until: its driver does not inflate before
  * @pause:	the next such pause
  * @short_at:	when its driver last said that it is short
@@ -131,6 +136,7 @@ struct guest {
 	unsigned int shares;
 	struct burst bursts[MAX_BURSTS];
 	int nr_bursts;
+	int over;
 
 	double anon;
 	double swapped;
@@ -141,6 +147,7 @@ struct guest {
 	double stale;
 	double paged_idle;
 	double paged;
+	bool halted;
 	double blocked_until;
 	double pause;
 	double short_at;
@@ -175,6 +182,8 @@ struct law;
  * @law:	who decides
  * @private:	the law's
  * @driver:	in all guests
+ * @period:	time between two samples of statistics, where the law does not
+ *		have its own
  * @reporting:	guests report free pages to the host
  * @now:	since the start
  * @end:	of the run
@@ -193,6 +202,7 @@ struct sim {
 	const struct law *law;
 	void *private;
 	enum driver driver;
+	double period;
 	bool reporting;
 	double now;
 	double end;
@@ -233,9 +243,10 @@ struct law {
 };
 
 extern const struct law law_off, law_squeezed, law_qmemman, law_mom,
-	law_proxmox, law_ballonet;
+	law_proxmox, law_ballonet, law_oracle;
 
 /* guest.c */
+bool guest_has_ours(const struct sim *sim);
 double guest_kept(const struct guest *g);
 double guest_free(const struct guest *g);
 double guest_available(const struct guest *g);
