@@ -155,4 +155,26 @@ test_the_debugfs_text_names_exactly_the_drivers_counters() {
 		<(sed -nE 's/^\t\t([a-z]+(_[a-z]+)*)(  .*)?$/\1/p' "$DEBUGFS")
 }
 
+# law_names PATTERN - what the planner's law names like that
+law_names() {
+	grep -oE "$1" userspace/lib/plan.md | sort -u
+}
+
+test_what_the_law_names_exists() {
+	local name missing=
+
+	for name in $(law_names '(driver|userspace|tests|include|daemon|lib)/[A-Za-z0-9_./-]*[A-Za-z0-9]'); do
+		[ -e "$name" ] || [ -e "userspace/$name" ] ||
+			missing+=" $name"
+	done
+	# Tests and fields: words of four and more.
+	for name in $(law_names '\b[a-z]+(_[a-z0-9]+){3,}\b'); do
+		git grep -qw "$name" -- '*.[ch]' || missing+=" $name"
+	done
+	while read -r name; do
+		git grep -qF "{ \"$name\"," -- userspace/ctl || missing+=" $name"
+	done < <(law_names '`ballonetctl [a-z]+' | cut -d' ' -f2)
+	[ -z "$missing" ] || fail "not there:$missing"
+}
+
 run_tests
