@@ -7,8 +7,9 @@
  * Each guest is given the most that it will want in the next seconds, and keeps
  * it until somebody else needs it: then it is taken from whoever does not need
  * it for the longest time. Where all that does not fit, guests with swap go
- * without as much as their swap takes, since they wait and the others kill; then
- * all without part of their file pages; the rest is left to the host's paging.
+ * without as much as their swap takes, since they wait and the others kill;
+ * then all without part of their file pages; the rest is left to the host's
+ * paging.
  */
 #include "sim.h"
 

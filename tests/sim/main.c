@@ -6,7 +6,8 @@
  *	      [-i SECONDS] [-l LAW] [-p PREFIX] [SCENARIO...]
  *
  * Prints a table with a line for each scenario and law: means over the seeds.
- * With -i, our manager has the statistics of all guests that often. With -p, PREFIX-SCENARIO-LAW.svg shows the run of the first seed.
+ * With -i, our manager has the statistics of all guests that often. With -p,
+ * PREFIX-SCENARIO-LAW.svg shows the run of the first seed.
  */
 #include "sim.h"
 

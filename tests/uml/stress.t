@@ -331,7 +331,7 @@ stress() {
 	[ "$kernel" != uml ] || modes=(eager on-demand)
 	mode=${modes[STRESS_SEED % 2]}
 	echo "seed $STRESS_SEED, standby $mode"
-	printf '[class default]\nstandby = %s\n' $mode >"$WORK/ballonetd.conf"
+	printf '[class default]\nstandby = %s\n' "$mode" >"$WORK/ballonetd.conf"
 	check manager reload
 	socket=$(manager add "$name") || fail "add failed" || return
 	guest_start "$name" "$kernel" "socket=$socket" || return

@@ -1006,7 +1006,8 @@ int main(void)
 			nobody_goes_below_demand_before_distress),
 		cmocka_unit_test(a_guest_without_swap_is_left_what_it_uses),
 		cmocka_unit_test(who_can_only_kill_is_paged_out_instead),
-		cmocka_unit_test(who_can_only_kill_is_given_more_than_its_share),
+		cmocka_unit_test(
+			who_can_only_kill_is_given_more_than_its_share),
 		cmocka_unit_test(who_swaps_has_swap_without_saying_so),
 		cmocka_unit_test(
 			a_guest_without_statistics_is_left_three_quarters),

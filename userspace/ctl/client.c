@@ -320,7 +320,7 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *parameters,
 int ctl_show(struct ctl *ctl, const char *method, json_t *parameters,
 	     const char *member, void (*print)(json_t *what))
 {
-	struct varlink_reply reply;
+	struct varlink_reply reply = { 0 };
 	json_t *what;
 	int rc;
 

@@ -335,11 +335,12 @@ static int vm_configure(struct manager *manager, const struct conf_vm *want,
 			way_failed(manager, want, why.text);
 			return rc;
 		}
+		had = NULL;
 	} else if (!way_equal(&vm->way, &want->way)) {
 		rc = vm_move(manager, want, &vm);
+		if (vm != known)
+			had = NULL;
 	}
-	if (vm != known)
-		had = NULL;
 	vm->configured = true;
 	vm->doomed = false;
 	if (!had && want->wish == CONF_WISH_NONE) {

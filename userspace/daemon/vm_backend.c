@@ -25,7 +25,6 @@
 #include "vm_backend.h"
 #include "child.h"
 #include "log.h"
-#include "standby.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -360,16 +359,6 @@ int vm_backend_watch_process(struct vm_backend *b, pid_t pid, int pidfd)
 	return 0;
 }
 
-/* The default is the back-end's, which may be of another version. */
-static const char *standby_mode(const struct vm_backend *b)
-{
-	const struct policy *policy = conf_policy(b->vm.settings->conf,
-						  b->vm.name);
-
-	return policy->given & POLICY_STANDBY ?
-		standby_mode_names[policy->standby] : NULL;
-}
-
 /* The first back-end of a VMM makes its control socket, later ones get it. */
 static void backend_start(struct vm_backend *b)
 {
@@ -380,7 +369,8 @@ static void backend_start(struct vm_backend *b)
 		.notify_path = b->notify_path,
 		.grant = b->vm.grant,
 		.prefault = b->vm.prefault,
-		.standby = standby_mode(b),
+		.standby = policy_standby(conf_policy(b->vm.settings->conf,
+						      b->vm.name)),
 		.vmm_fd = b->vmm_fd,
 		.store = &b->store,
 	};
@@ -547,46 +537,33 @@ static void call(struct vm *vm, const char *method, json_t *parameters,
 	link_call(&of(vm)->link, method, parameters, done, userdata);
 }
 
-static void on_granted(int rc, const struct varlink_reply *reply,
-		       void *userdata)
+static void on_told(int rc, const struct varlink_reply *reply, void *userdata)
 {
 	struct vm_backend *b = userdata;
 
 	if (rc != -ECANCELED && (rc || reply->error))
-		log_warn("%s: back-end %d does not know yet whether to grant wishes: %s",
+		log_warn("%s: back-end %d has not taken a setting: %s",
 			 b->vm.name, (int)b->pid,
 			 rc ? strerror(-rc) : reply->error);
+}
+
+/* A back-end that is not there yet is started with its settings. */
+static void tell(struct vm_backend *b, const char *method, const char *name,
+		 bool value)
+{
+	if (b->phase == VM_SERVING || b->phase == VM_STARTING)
+		link_call(&b->link, method, json_pack("{s:b}", name, value),
+			  on_told, b);
 }
 
 static void grant(struct vm *vm)
 {
-	struct vm_backend *b = of(vm);
-
-	if (b->phase == VM_SERVING || b->phase == VM_STARTING)
-		link_call(&b->link, "io.ballonet.Backend.GrantWishes",
-			  json_pack("{s:b}", "grant", vm->grant), on_granted,
-			  b);
-}
-
-static void on_prefault_set(int rc, const struct varlink_reply *reply,
-			    void *userdata)
-{
-	struct vm_backend *b = userdata;
-
-	if (rc != -ECANCELED && (rc || reply->error))
-		log_warn("%s: back-end %d does not know yet whether to prefault: %s",
-			 b->vm.name, (int)b->pid,
-			 rc ? strerror(-rc) : reply->error);
+	tell(of(vm), "io.ballonet.Backend.GrantWishes", "grant", vm->grant);
 }
 
 static void prefault(struct vm *vm)
 {
-	struct vm_backend *b = of(vm);
-
-	if (b->phase == VM_SERVING || b->phase == VM_STARTING)
-		link_call(&b->link, "io.ballonet.Backend.Prefault",
-			  json_pack("{s:b}", "on", vm->prefault),
-			  on_prefault_set, b);
+	tell(of(vm), "io.ballonet.Backend.Prefault", "on", vm->prefault);
 }
 
 static int restart(struct vm *vm)

@@ -2,6 +2,7 @@
 #include "policy.h"
 #include "plan_math.h"
 #include "size.h"
+#include "standby.h"
 
 #include <errno.h>
 #include <string.h>
@@ -88,6 +89,19 @@ bool policy_is_managed(const struct policy *policy, bool has_rival)
 static bool says(const struct policy *policy, uint32_t bit)
 {
 	return policy->given & bit;
+}
+
+/**
+ * policy_standby - how a back-end is to keep standby
+ * @policy:	of a VM
+ *
+ * Return: its name, or NULL: the default is the back-end's, which may be of
+ * another version.
+ */
+const char *policy_standby(const struct policy *policy)
+{
+	return says(policy, POLICY_STANDBY) ?
+		standby_mode_names[policy->standby] : NULL;
 }
 
 /**

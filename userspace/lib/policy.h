@@ -63,6 +63,7 @@ struct policy {
 };
 
 void policy_inherit(struct policy *policy, const struct policy *from);
+const char *policy_standby(const struct policy *policy);
 int policy_check(const struct policy *policy, struct fault *ret_fault);
 bool policy_is_managed(const struct policy *policy, bool has_rival);
 void policy_limits(const struct policy *policy, uint64_t memory, uint64_t ram,
