@@ -255,13 +255,8 @@ test_of_blocks_on_standby_beside_pages_only_whole_pages_go() {
 }
 
 test_hugetlb_pages_on_standby_are_taken() {
-	local free
-
-	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
-	[ "$free" -ge 32 ] || {
-		skip "the pool of huge pages has $free of 32 free"
-		return
-	}
+	hugetlb_reserve 64 ||
+		{ skip "no 64 MiB of huge pages to be had"; return; }
 	with_backend --standby=on-demand <<-END
 		ram 64M hugetlb
 		connect SOCK
@@ -275,13 +270,8 @@ test_hugetlb_pages_on_standby_are_taken() {
 }
 
 test_hugetlb_pages_are_freed() {
-	local free
-
-	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
-	[ "$free" -ge 32 ] || {
-		skip "the pool of huge pages has $free of 32 free"
-		return
-	}
+	hugetlb_reserve 64 ||
+		{ skip "no 64 MiB of huge pages to be had"; return; }
 	with_backend <<-'END'
 		ram 64M hugetlb
 		connect SOCK

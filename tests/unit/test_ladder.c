@@ -110,6 +110,12 @@ static json_t *rung(json_t *packed, const char *name, const char *key)
 	return NULL;
 }
 
+static void rung_has(json_t *packed, const char *name, const char *key,
+		     uint64_t value)
+{
+	assert_int_equal(json_integer_value(rung(packed, name, key)), value);
+}
+
 static void reason_has(const char *name, const char *text)
 {
 	json_t *packed = ladder_pack(ladder);
@@ -508,10 +514,8 @@ static void a_vm_that_nothing_is_freed_of_is_left_alone(void **state)
 	vm.cgroup_fd = -1;
 	assert_true(file_is("cg/memory.reclaim", "4194304"));
 	packed = ladder_pack(ladder);
-	assert_int_equal(json_integer_value(rung(packed, "reclaim", "asked")),
-			 100 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "reclaim", "freed")),
-			 0);
+	rung_has(packed, "reclaim", "asked", 100 * MIB);
+	rung_has(packed, "reclaim", "freed", 0);
 	one = json_array_get(json_object_get(packed, "vms"), 0);
 	assert_string_equal(json_string_value(json_object_get(one, "reason")),
 			    "freed 0 B of 100 MiB asked for");
@@ -574,14 +578,10 @@ static void balloon_and_reporting_are_measured_by_what_became_free(void **state)
 	vm.actual = 400 * MIB;
 	step(PLAN_GREEN, &vm, 1);
 	packed = ladder_pack(ladder);
-	assert_int_equal(json_integer_value(rung(packed, "balloon", "asked")),
-			 512 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "balloon", "freed")),
-			 424 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "balloon",
-						 "returned")), 112 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "reporting",
-						 "freed")), 100 * MIB);
+	rung_has(packed, "balloon", "asked", 512 * MIB);
+	rung_has(packed, "balloon", "freed", 424 * MIB);
+	rung_has(packed, "balloon", "returned", 112 * MIB);
+	rung_has(packed, "reporting", "freed", 100 * MIB);
 	json_decref(packed);
 }
 
@@ -599,14 +599,10 @@ static void what_was_taken_of_standby_was_not_reported(void **state)
 	vm.taken = 16 * MIB;
 	step(PLAN_GREEN, &vm, 1);
 	packed = ladder_pack(ladder);
-	assert_int_equal(json_integer_value(rung(packed, "standby", "asked")),
-			 96 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "standby", "freed")),
-			 64 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "standby",
-						 "returned")), 80 * MIB);
-	assert_int_equal(json_integer_value(rung(packed, "reporting",
-						 "freed")), 16 * MIB);
+	rung_has(packed, "standby", "asked", 96 * MIB);
+	rung_has(packed, "standby", "freed", 64 * MIB);
+	rung_has(packed, "standby", "returned", 80 * MIB);
+	rung_has(packed, "reporting", "freed", 16 * MIB);
 	json_decref(packed);
 }
 
