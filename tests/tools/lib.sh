@@ -62,3 +62,14 @@ newest_package() {
 	*)	echo "$1" ;;
 	esac
 }
+
+# with_libraries PROGRAM ROOT - put what it is linked with into a guest's root,
+# under their names
+with_libraries() {
+	local lib
+
+	ldd "$1" | grep -o '/[^ ]*' | while read -r lib; do
+		mkdir -p "$2${lib%/*}"
+		cp -L "$lib" "$2$lib"
+	done
+}
