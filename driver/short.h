@@ -6,7 +6,7 @@
 
 /**
  * struct ballonet_sample - how the guest's memory is doing
- * @available:	frames (MemAvailable)
+ * @available:	frames (MemAvailable and on standby)
  * @counted:	the members below hold; they only count up
  * @stalls:	allocations that had to reclaim memory first
  * @scanned:	frames they looked at

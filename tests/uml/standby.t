@@ -92,8 +92,8 @@ test_before_a_process_is_killed_all_of_it_comes_back() {
 	pool=$(($(knob vm standby) >> 21))
 	guest_log_clean vm
 	# Told to, it kills somebody whatever comes back.
-	check guest vm 'sh -c "echo 1000 >/proc/self/oom_score_adj
-		exec sleep 1000" & sleep 1; echo f >/proc/sysrq-trigger'
+	check guest vm 'sleep 1000 & echo 1000 >/proc/$!/oom_score_adj &&
+		echo f >/proc/sysrq-trigger'
 	within 20 grep -aq "Killed process" "$WORK/vm.log"
 	: >"$WORK/vm.log"
 	within 20 eval '[ "$(count standby_released)" -ge $((before + pool)) ]'

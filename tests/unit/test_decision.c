@@ -122,6 +122,23 @@ static void a_decision_survives_the_wire(void **state)
 	assert_int_equal(in.short_ms, 7);
 }
 
+/* What has come since is 0: a new tool and a manager not started again. */
+static void what_an_older_manager_does_not_tell_is_nothing(void **state)
+{
+	struct decision out = step(5 * S, 900, 800, PLAN_NEED), in;
+	json_t *json;
+
+	(void)state;
+	out.plan.demand = 123;
+	json = decision_pack(&out);
+	json_object_del(json, "take");
+	json_object_del(json, "standby");
+	assert_int_equal(decision_unpack(json, &in), 0);
+	json_decref(json);
+	assert_int_equal(in.take, 0);
+	assert_int_equal(in.plan.demand, 123);
+}
+
 static void what_is_no_decision_is_refused(void **state)
 {
 	struct decision good = step(5 * S, 900, 800, PLAN_NEED);
@@ -165,6 +182,8 @@ int main(void)
 		cmocka_unit_test(a_dry_run_that_goes_on_is_one_decision),
 		cmocka_unit_test(only_the_last_ones_are_kept),
 		cmocka_unit_test(a_decision_survives_the_wire),
+		cmocka_unit_test(
+			what_an_older_manager_does_not_tell_is_nothing),
 		cmocka_unit_test(what_is_no_decision_is_refused),
 		cmocka_unit_test(every_reason_has_a_meaning),
 	};

@@ -514,6 +514,15 @@ static void who_falls_silent_is_in_need_for_a_while(void **state)
 	world_plan(&w);
 	assert_int_not_equal(w.decisions[0].reason, PLAN_NEED);
 	w.host.now_ms += 3500;
+	/* Who is seldom asked, or does not run, has not fallen silent. */
+	w.guests[0].period_ms = 2000;
+	world_plan(&w);
+	assert_false(w.decisions[0].need);
+	w.guests[0].period_ms = 0;
+	w.guests[0].flags |= PLAN_FROZEN;
+	world_plan(&w);
+	assert_false(w.decisions[0].need);
+	w.guests[0].flags &= ~PLAN_FROZEN;
 	world_plan(&w);
 	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
 	assert_true(w.decisions[0].keep > 4 * GIB);

@@ -119,7 +119,8 @@ void prefault_add(struct backend *b, const struct frame_list *list)
 		room -= list->range[i].nr;
 	}
 	frames_merge(&p->todo);
-	pthread_cond_broadcast(&b->reclaim.wanted);
+	if (p->todo.nr)
+		pthread_cond_broadcast(&b->reclaim.wanted);
 	pthread_mutex_unlock(&b->reclaim.lock);
 }
 
@@ -140,8 +141,13 @@ void prefault_cut(struct backend *b, const struct frame_list *list)
 	/* A guest that gives some of it needs none of it. */
 	if (frames_near(&p->todo, list, 0))
 		p->todo.nr = 0;
+	/* Or the next piece begins before this has the lock. */
+	p->held = true;
 	while (p->runs)
 		pthread_cond_wait(&b->reclaim.rested, &b->reclaim.lock);
+	p->held = false;
+	if (p->todo.nr)
+		pthread_cond_broadcast(&b->reclaim.wanted);
 	pthread_mutex_unlock(&b->reclaim.lock);
 }
 
@@ -218,7 +224,7 @@ bool prefault_step(struct backend *b)
 	struct frame_range piece;
 	int ret = 0;
 
-	if (!p->todo.nr || r->left || worker_must_stop(b))
+	if (!p->todo.nr || p->held || r->left || worker_must_stop(b))
 		return false;
 	piece = piece_take(p);
 	p->runs = true;

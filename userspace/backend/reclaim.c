@@ -87,6 +87,9 @@ int reclaim_start(struct backend *b)
 			break;
 		t->b = b;
 		ret = -pthread_create(&t->thread, NULL, work, t);
+		/* One is needed, more are faster. */
+		if (ret && r->nr)
+			return 0;
 		if (!ret)
 			(void)pthread_setname_np(t->thread, "reclaim");
 	}

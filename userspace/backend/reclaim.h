@@ -40,6 +40,7 @@ struct reclaimer {
  * @proc_fd:	/proc; constant
  * @todo:	frames, merged. reclaim.lock
  * @runs:	some are being made ready. reclaim.lock
+ * @held:	the worker waits: no further piece. reclaim.lock
  * @pieces:	to go until the host's memory is looked at; the thread's
  */
 struct prefault {
@@ -47,6 +48,7 @@ struct prefault {
 	int proc_fd;
 	struct frame_list todo;
 	bool runs;
+	bool held;
 	unsigned int pieces;
 };
 

@@ -283,6 +283,7 @@ static int batch_discard(struct backend *b, const struct standby *s)
 	struct discard job = { .table = &b->regions };
 	int ret;
 
+	prefault_cut(b, &batch->list);
 	ret = discard_whole(&job, &batch->list);
 	/* The system call is over: nothing of ours reads or writes there. */
 	standby_settle(s, batch, ret ? BALLONET_STANDBY_OFFERED :

@@ -115,7 +115,8 @@ static int argv_plan(struct plan *plan, const struct child_args *args)
 	plan->argv[n++] = text("--name=%s", args->vm);
 	plan->argv[n++] = text("--control-path=%s", args->control_path);
 	plan->argv[n++] = text("--wishes=%s", args->grant ? "grant" : "report");
-	plan->argv[n++] = text("--prefault=%s", args->prefault ? "on" : "off");
+	if (args->prefault)
+		plan->argv[n++] = text("--prefault=on");
 	if (args->standby)
 		plan->argv[n++] = text("--standby=%s", args->standby);
 	/* Behind the stored ones, in case its copy was not stored in time. */

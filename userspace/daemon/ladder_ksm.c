@@ -284,7 +284,7 @@ static void stop(struct ladder *ladder)
 
 static void act(struct ladder *ladder, bool merge)
 {
-	if (ladder->mixed) {
+	if (ladder->mixed && !ladder_rival(ladder, RIVAL_SHARING)) {
 		ladder->merges = false;
 		task(ladder, unmerge_run, unmerge_done);
 	} else if (merge) {

@@ -442,6 +442,7 @@ static void snapshot_silent(struct vm_qmp *q, struct plan_guest *guest)
 	if (!q->vmm.resident) {
 		q->last.memory = 0;
 		vmm_set(&q->vmm, qmp_link_pid(q->link));
+		vmm_look(&q->vmm, uv_now(q->vm.settings->loop));
 	}
 	guest->flags = (last->flags & PLAN_BALLOON) | PLAN_STATS | PLAN_FROZEN;
 	guest->memory = last->memory ? last->memory : q->vmm.resident;
@@ -471,6 +472,7 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 		guest->flags |= PLAN_FROZEN;
 	if (!q->vmm.fixed && had_its_say(q))
 		guest->flags |= PLAN_PAGEABLE;
+	guest->period_ms = vm->way.period_ms;
 	guest->memory = now->memory;
 	guest->target = at_most(target_of(q), now->memory);
 	guest->actual = known(now->actual, 0);

@@ -181,6 +181,11 @@ static int name_find(const json_t *name, const char *const *names, int nr)
 
 static int number_unpack(const json_t *json, bool optional, uint64_t *ret_value)
 {
+	/* An older manager does not tell all of them. */
+	if (!json && !optional) {
+		*ret_value = 0;
+		return 0;
+	}
 	if (optional && (!json || json_is_null(json))) {
 		*ret_value = UINT64_MAX;
 		return 0;

@@ -126,6 +126,7 @@ struct plan_stats {
  * @standby:	what it does without, and the host can take by itself
  * @taken:	what it does without, and the host has
  * @taking:	of @standby, what plan_take() has the host take
+ * @period_ms:	how often it can be heard; 0: as the host says
  * @short_ms:	when it last said that it is short
  * @plenty_ms:	when it last said that it is not any more
  * @wish:	balloon that its administrator asked for, 0 if none
@@ -142,6 +143,7 @@ struct plan_guest {
 	uint64_t standby;
 	uint64_t taken;
 	uint64_t taking;
+	uint64_t period_ms;
 	uint64_t short_ms;
 	uint64_t plenty_ms;
 	uint64_t wish;

@@ -248,7 +248,8 @@ static bool fell_silent(const struct plan_tick *tick,
 	uint64_t now = tick->host->now_ms, when = memory->stats.when_ms;
 
 	return memory->samples && memory->stats.floor == PLAN_UNKNOWN &&
-		plan_stale(tick, guest) && when <= now &&
+		!(guest->flags & PLAN_FROZEN) && plan_stale(tick, guest) &&
+		when <= now && (now - when) / 3 >= guest->period_ms &&
 		now - when <= SILENT_MS;
 }
 

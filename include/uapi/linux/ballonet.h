@@ -263,8 +263,9 @@ struct ballonet_response {
  */
 
 /*
- * Short of memory. value: bytes available (MemAvailable). Sent when the guest
- * gets short, and again as long as it is and there is a balloon.
+ * Short of memory. value: bytes available (MemAvailable, and blocks on standby).
+ * Sent when the guest gets short, and again as long as it is and there is a
+ * balloon.
  */
 #define BALLONET_EV_SHORT	1
 /* Memory is plentiful again, after a SHORT. value: bytes available. */
