@@ -235,8 +235,8 @@ bool worker_must_stop(void *backend)
  * worker_pause() - take rings and regions from the worker
  * @b:		the back-end
  *
- * Returns within the time of one piece of discarding or making ready. From then on until
- * worker_resume() the worker touches nothing of the guest.
+ * Returns within the time of one piece of discarding or making ready. From then
+ * on until worker_resume() the worker touches nothing of the guest.
  *
  * Context: main thread. Takes backend.run.
  */
