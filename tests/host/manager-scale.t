@@ -65,8 +65,8 @@ test_a_hundred_monitors_are_asked_at_little_cost() {
 	took=$((SECONDS - begin + 1))
 	within 10 eval '[ "$(wc -l <"$WORK/monitors")" = 3 ]'
 	commands=$(tail -n 1 "$WORK/monitors")
-	# Statistics each second; five more each ten seconds.
-	at_most "$commands" $((2 * NR * took)) "commands in $took s"
+	# Statistics and migration each second; four more each ten seconds.
+	at_most "$commands" $((3 * NR * took)) "commands in $took s"
 	at_least "$commands" $NR "commands"
 	# Send, receive, and look at the process; and the rest of the manager.
 	at_most "$(calls sendto)" $((2 * NR)) "sendto in a second"

@@ -448,7 +448,8 @@ static void find(struct fixture *f)
 	     "[]");
 	assert_int_equal(f->changes, 1);
 	assert_string_equal(f->balloon.path, "/machine/peripheral/bal");
-	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 4);
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 5);
+	answer(f, "query-migrate", "{}");
 	answer(f, "qom-get", "true");
 	answer(f, "qom-get", "false");
 	answer(f, "qom-get", "0");
@@ -512,7 +513,8 @@ static void no_device_is_looked_for_now_and_then(void **state)
 	for (i = 0; i < 21; i++) {
 		if (i % 10) {
 			assert_int_equal(qmp_balloon_refresh(&f->balloon,
-							     f->now_ms), 0);
+							     f->now_ms), 1);
+			answer(f, "query-migrate", "{}");
 		} else {
 			assert_int_equal(qmp_balloon_refresh(&f->balloon,
 							     f->now_ms), 8);
@@ -526,23 +528,24 @@ static void no_device_is_looked_for_now_and_then(void **state)
 		assert_false(f->balloon.vm.present);
 		f->now_ms += QMP_BALLOON_FULL_MS / 10;
 	}
-	assert_int_equal(f->changes, 3);
+	assert_int_equal(f->changes, 21);
 }
 
-static void in_between_one_command_is_enough(void **state)
+static void in_between_two_commands_are_enough(void **state)
 {
 	struct fixture *f = *state;
 
 	find(f);
 	f->now_ms += 1000;
-	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 1);
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 2);
+	answer(f, "query-migrate", "{}");
 	answer(f, "qom-get", "{}");
 	assert_int_equal(f->changes, 3);
 	/* Who hears no events asks for what they tell. */
 	f->balloon.events = false;
 	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 4);
-	answer(f, "query-status", "{\"running\": false}");
 	answer(f, "query-migrate", "{}");
+	answer(f, "query-status", "{\"running\": false}");
 	answer(f, "query-balloon", "{\"actual\": 536866816}");
 	answer(f, "qom-get", "{}");
 	assert_false(f->balloon.vm.running);
@@ -732,6 +735,7 @@ static void after_a_reset_the_period_is_set_again(void **state)
 	assert_int_equal(f->balloon.vm.stats_ms, 0);
 	assert_true(f->balloon.vm.stats[QMP_STAT_TOTAL] == PROCFILE_UNKNOWN);
 	qmp_balloon_refresh(&f->balloon, f->now_ms);
+	answer(f, "query-migrate", "{}");
 	answer(f, "qom-get", "true");
 	answer(f, "qom-get", "true");
 	answer(f, "qom-get", "10");
@@ -749,6 +753,7 @@ static void somebody_elses_shorter_period_stays(void **state)
 	find(f);
 	f->balloon.set_up = false;
 	qmp_balloon_refresh(&f->balloon, f->now_ms);
+	answer(f, "query-migrate", "{}");
 	answer(f, "qom-get", "true");
 	refuse(f, "qom-get", "GenericError");
 	answer(f, "qom-get", "1");
@@ -795,7 +800,7 @@ static void migration_is_seen(void **state)
 	}
 }
 
-static void migration_is_seen_without_events(void **state)
+static void migration_is_seen_at_each_look(void **state)
 {
 	static const char *const sent[] = {
 		"none", "active", "active", "none",
@@ -805,19 +810,34 @@ static void migration_is_seen_without_events(void **state)
 	size_t i;
 
 	find(f);
-	f->balloon.events = false;
-	for (i = 0; i < ARRAY_SIZE(sent); i++) {
+	for (i = 0; i < 2 * ARRAY_SIZE(sent); i++) {
+		f->balloon.events = i < ARRAY_SIZE(sent);
 		snprintf(migrate, sizeof(migrate), "{\"status\": \"%s\"}",
-			 sent[i]);
+			 sent[i % ARRAY_SIZE(sent)]);
 		qmp_balloon_refresh(&f->balloon, f->now_ms);
-		answer(f, "query-status",
-		       "{\"status\": \"running\", \"running\": true}");
 		answer(f, "query-migrate", migrate);
-		answer(f, "query-balloon", FULL);
+		if (!f->balloon.events) {
+			answer(f, "query-status",
+			       "{\"status\": \"running\", \"running\": true}");
+			answer(f, "query-balloon", FULL);
+		}
 		answer(f, "qom-get", "{}");
 		assert_int_equal(f->balloon.vm.migrating,
-				 !strcmp(sent[i], "active"));
+				 i % ARRAY_SIZE(sent) % 3 > 0);
 	}
+}
+
+static void migration_is_seen_at_once_where_qemu_tells(void **state)
+{
+	struct fixture *f = *state;
+
+	find(f);
+	say(f, "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"setup\"}}\n");
+	assert_true(f->balloon.vm.migrating);
+	say(f, "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\n");
+	assert_true(f->balloon.vm.migrating);
+	say(f, "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"failed\"}}\n");
+	assert_false(f->balloon.vm.migrating);
 }
 
 static void a_lost_connection_leaves_no_refresh_behind(void **state)
@@ -898,7 +918,7 @@ int main(void)
 		with_client(the_device_is_found_and_read),
 		with_client(strange_names_of_devices_are_left_alone),
 		with_client(no_device_is_looked_for_now_and_then),
-		with_client(in_between_one_command_is_enough),
+		with_client(in_between_two_commands_are_enough),
 		with_client(plugged_memory_is_asked_for_at_once),
 		with_client(statistics_are_new_when_their_time_changes),
 		with_client(counts_that_begin_again_are_another_kernel),
@@ -911,7 +931,8 @@ int main(void)
 		with_client(after_a_reset_the_period_is_set_again),
 		with_client(somebody_elses_shorter_period_stays),
 		with_client(migration_is_seen),
-		with_client(migration_is_seen_without_events),
+		with_client(migration_is_seen_at_each_look),
+		with_client(migration_is_seen_at_once_where_qemu_tells),
 		with_client(a_lost_connection_leaves_no_refresh_behind),
 		with_client(nonsense_as_an_answer_is_survived),
 	};

@@ -5,7 +5,7 @@
  * A refresh is a handful of commands sent at once; its answers come in their
  * order. The first refresh looks for the balloon in the three places where
  * QEMU keeps devices; the second knows the path and asks for statistics. From
- * then on most refreshes are one command.
+ * then on most refreshes are two commands.
  *
  * QEMU asks the guest every period_s seconds, on the VM's clock, and stops
  * asking when the guest does not answer or is reset: a period that was set once
@@ -230,22 +230,28 @@ static void on_status(const struct qmp_answer *answer, void *userdata)
 }
 
 /* What query-status does not tell: it sends, and its guest runs. */
-static void on_migrate(const struct qmp_answer *answer, void *userdata)
+static void outgoing_take(struct qmp_balloon *balloon, const json_t *value)
 {
 	static const char *const over[] = {
 		"none", "cancelled", "failed", "completed",
 	};
-	struct qmp_balloon *balloon = answered(userdata);
 	const char *status = json_string_value(
-		json_object_get(answer->value, "status"));
+		json_object_get(value, "status"));
 	size_t i;
 
 	for (i = 0; status && i < ARRAY_SIZE(over); i++)
 		if (!strcmp(status, over[i]))
 			status = NULL;
-	if (!answer->rc)
-		balloon->outgoing = status;
+	balloon->outgoing = status;
 	migrating_update(balloon);
+}
+
+static void on_migrate(const struct qmp_answer *answer, void *userdata)
+{
+	struct qmp_balloon *balloon = answered(userdata);
+
+	if (!answer->rc)
+		outgoing_take(balloon, answer->value);
 	answer_done(balloon, answer);
 }
 
@@ -445,11 +451,16 @@ static void ask_all(struct qmp_balloon *balloon)
 		search(balloon);
 }
 
-/* What events would have told. */
+/*
+ * Of migration QEMU tells only who has asked for that with a capability, which
+ * is the VM's and not ours to set. The rest is what events would have told.
+ */
 static void ask_state(struct qmp_balloon *balloon)
 {
-	ask(balloon, "query-status", NULL, on_status);
 	ask(balloon, "query-migrate", NULL, on_migrate);
+	if (balloon->events)
+		return;
+	ask(balloon, "query-status", NULL, on_status);
 	ask(balloon, "query-balloon", NULL, on_balloon);
 }
 
@@ -460,8 +471,8 @@ static void ask_state(struct qmp_balloon *balloon)
  * @now_ms:	a clock that only goes forward, not 0
  *
  * The answers are as old as this call: statistics become new at most once in
- * period_s. Of the VM's memory, of a balloon that was plugged in and, with
- * events, of migration it may hear QMP_BALLOON_FULL_MS late.
+ * period_s. Of the VM's memory and of a balloon that was plugged in it may
+ * hear QMP_BALLOON_FULL_MS late.
  *
  * Return: how many commands were sent, which may be none, -EBUSY while the last
  * refresh is under way, -ENOTCONN.
@@ -476,7 +487,7 @@ int qmp_balloon_refresh(struct qmp_balloon *balloon, uint64_t now_ms)
 	if (!balloon->full_ms ||
 	    now_ms - balloon->full_ms >= QMP_BALLOON_FULL_MS)
 		ask_all(balloon);
-	else if (!balloon->events)
+	else
 		ask_state(balloon);
 	if (balloon->path[0] && !balloon->set_up)
 		set_up(balloon);
@@ -547,6 +558,12 @@ static void on_reset(struct qmp_balloon *balloon, json_t *data)
 	stats_forget(balloon);
 }
 
+/* Where somebody, as libvirt, has set the capability "events". */
+static void on_migration(struct qmp_balloon *balloon, json_t *data)
+{
+	outgoing_take(balloon, data);
+}
+
 /* A DIMM came or went. */
 static void on_memory(struct qmp_balloon *balloon, json_t *data)
 {
@@ -581,6 +598,7 @@ void qmp_balloon_event(struct qmp_balloon *balloon, const char *name,
 		{ "RESUME", on_resume },
 		{ "SHUTDOWN", on_shutdown },
 		{ "RESET", on_reset },
+		{ "MIGRATION", on_migration },
 		{ "DEVICE_DELETED", on_device_deleted },
 		{ "ACPI_DEVICE_OST", on_memory },
 	};
