@@ -50,6 +50,7 @@
 #define F_HINT		(1ull << 3)
 #define F_POISON	(1ull << 4)
 #define F_REPORTING	(1ull << 5)
+#define F_EVENT_IDX	(1ull << 29)
 #define F_PROTOCOL	(1ull << 30)
 #define F_RANGES	(1ull << BALLONET_F_RANGES)
 #define F_EVENTS	(1ull << BALLONET_F_EVENTS)
@@ -621,25 +622,53 @@ static void request_take(int q, uint16_t head)
 		answer(o, &rings[q].lie);
 }
 
+/*
+ * A guest that declined features late never says that a ring is at its end
+ * (see ring_message()), but it has closed its side of the pipe.
+ */
+static bool guest_left(const struct ring *r)
+{
+	struct pollfd call = { .fd = r->call };
+
+	return poll(&call, 1, 0) > 0;
+}
+
+static uint16_t ring_new(const struct ring *r)
+{
+	const uint16_t *avail = at(r->avail, 4 + 2 * r->num);
+
+	if (!avail)
+		return 0;
+	return __atomic_load_n(&avail[1], __ATOMIC_SEQ_CST) - r->taken;
+}
+
+/* Without it a driver with EVENT_IDX has no reason to say that there is more. */
+static void kick_wanted(const struct ring *r)
+{
+	uint16_t *used = at(r->used, 6 + 8 * r->num);
+
+	if (used && accepted & F_EVENT_IDX)
+		__atomic_store_n(&used[2 + 4 * r->num], r->taken,
+				 __ATOMIC_SEQ_CST);
+}
+
 static void ring_walk(int q)
 {
 	struct ring *r = &rings[q];
 	uint16_t *avail, new;
 
-	if (!r->enabled || !r->num)
+	if (!r->enabled || !r->num || guest_left(r))
 		return;
 	avail = at(r->avail, 4 + 2 * r->num);
-	if (!avail)
-		return;
-	new = __atomic_load_n(&avail[1], __ATOMIC_SEQ_CST) - r->taken;
 	/*
 	 * A driver that has reset us takes back what we did not answer, and
 	 * the index with it; User-Mode Linux tells us of a reset only later.
 	 */
-	if (new > r->num)
-		return;
-	while (new--)
-		request_take(q, avail[2 + r->taken++ % r->num]);
+	while ((new = ring_new(r)) && new <= r->num) {
+		while (new--)
+			request_take(q, avail[2 + r->taken++ % r->num]);
+		kick_wanted(r);
+	}
 }
 
 /* The device was reset: everything is the guest's. */

@@ -33,6 +33,8 @@ load() {
 # part - unloaded, as it was; the device has nothing to complain about
 part() {
 	check guest vm rmmod ballonet
+	# Nor was the guest left waiting for it.
+	eq "$(guest vm 'dmesg | grep "did not give all back"')" "" "the log"
 	check guest vm memload check
 	eq "$(count violations)" 0 "violations by the driver" ||
 		tail -n 20 "$WORK/liar.log"
