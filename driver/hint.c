@@ -109,7 +109,7 @@ static void block_give(struct ballonet_hint *hint, struct page *page,
 
 	for (i = 0; undefined && i < HINT_FRAMES; i++)
 		clear_highpage(page + i);
-	__free_pages(page, HINT_ORDER);
+	ballonet_block_free(page, HINT_ORDER);
 	atomic_long_dec(&hint->blocks);
 	cond_resched();
 }

@@ -531,6 +531,7 @@ struct ballonet {
 
 /* block.c */
 struct page *ballonet_block_take(struct ballonet *bal, unsigned int order);
+void ballonet_block_free(struct page *page, unsigned int order);
 void ballonet_block_give(struct ballonet *bal, struct page *page);
 unsigned int ballonet_block_order(const struct page *page);
 void ballonet_block_split(struct ballonet *bal, struct page *page,
