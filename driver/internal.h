@@ -54,6 +54,9 @@
 /* 2 MiB, the huge page of the processors that KVM is used on. */
 #define BALLONET_HUGE_ORDER	9
 
+/* Without memory for a table of its own a buffer goes into the ring itself. */
+#define BALLONET_GFP_RING	(GFP_ATOMIC | __GFP_NOWARN)
+
 /* Frames in a page of this kernel: only sizes that are a frame are known. */
 static_assert(PAGE_SHIFT == BALLONET_FRAME_SHIFT);
 
@@ -428,12 +431,14 @@ struct ballonet_standby {
  * @given:	frames that went back to the guest, ever
  * @state:	for sysfs
  * @report_done:	the host answered the report that is out
+ * @report_out:	a report is out, and nobody has waited for it in vain
+ * @report_over: frames of all reports that are over; only counts up
  * @closed:	the rings must not be touched any more
  * @reset:	the rings are gone: what was reported is the guest's
  * @migrating:	how many callers move a frame
  * @frames:	single frames with the host. Its lock is the kernel's
  * @oom_nb:	in the kernel's OOM notifier chain
- * @oom_given:	of @given, what its caller has been told of
+ * @oom_given:	of @given and @report_over, what its caller has been told of
  * @reboot_nb:	in the kernel's reboot notifier chain
  * @reset_work:	resets a device that asks for it
  * @resets:	how many there were, until there was none for a while.
@@ -509,6 +514,8 @@ struct ballonet {
 	u64 given;
 	enum ballonet_state state;
 	bool report_done;
+	bool report_out;
+	u64 report_over;
 	bool closed;
 	bool reset;
 

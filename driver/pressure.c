@@ -57,7 +57,7 @@ static u64 given(struct ballonet *bal)
 	u64 frames;
 
 	spin_lock_irqsave(&bal->lock, flags);
-	frames = bal->given;
+	frames = bal->given + bal->report_over;
 	spin_unlock_irqrestore(&bal->lock, flags);
 	return frames;
 }
@@ -140,6 +140,14 @@ static bool relief_arrived(struct ballonet *bal)
 	return arrived;
 }
 
+/* Up to 128 MiB are out of sight while the host is shown them. */
+static void report_await(struct ballonet *bal)
+{
+	if (!wait_event_timeout(bal->answer_wq, !READ_ONCE(bal->report_out),
+				msecs_to_jiffies(RELIEF_MS)))
+		WRITE_ONCE(bal->report_out, false);
+}
+
 static int oom_notify(struct notifier_block *nb, unsigned long unused,
 		      void *ret_freed)
 {
@@ -166,6 +174,10 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	 * if it came before this one. The kernel calls one at a time.
 	 */
 	now = given(bal);
+	if (now == bal->oom_given) {
+		report_await(bal);
+		now = given(bal);
+	}
 	*freed += now - bal->oom_given;
 	bal->oom_given = now;
 	return NOTIFY_OK;

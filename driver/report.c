@@ -21,14 +21,18 @@
 
 #if IS_ENABLED(CONFIG_PAGE_REPORTING)
 
-static void report_count(struct ballonet *bal, struct scatterlist *sg,
-			 unsigned int nents, int rc)
+static u64 sg_bytes(struct scatterlist *sg, unsigned int nents)
 {
 	u64 bytes = 0;
 	unsigned int i;
 
 	for_each_sg(sg, sg, nents, i)
 		bytes += sg->length;
+	return bytes;
+}
+
+static void report_count(struct ballonet *bal, u64 bytes, int rc)
+{
 	ballonet_count(bal, rc ? BALLONET_C_REPORT_FAILED : BALLONET_C_REPORT,
 		       1);
 	if (!rc)
@@ -39,23 +43,32 @@ static int report(struct page_reporting_dev_info *info, struct scatterlist *sg,
 		  unsigned int nents)
 {
 	struct ballonet *bal = container_of(info, struct ballonet, reporting);
+	u64 bytes = sg_bytes(sg, nents);
 	unsigned long flags;
 	int rc;
 
 	spin_lock_irqsave(&bal->lock, flags);
 	rc = bal->closed ? -ENODEV :
-	     virtqueue_add_inbuf(bal->reportq, sg, nents, bal, GFP_ATOMIC);
+	     virtqueue_add_inbuf(bal->reportq, sg, nents, bal,
+				 BALLONET_GFP_RING);
 	if (!rc) {
 		bal->report_done = false;
+		WRITE_ONCE(bal->report_out, true);
 		virtqueue_kick(bal->reportq);
 	}
 	spin_unlock_irqrestore(&bal->lock, flags);
-	report_count(bal, sg, nents, rc);
+	report_count(bal, bytes, rc);
 	if (rc)
 		return rc;
 	/* Idle, since a host that is silent makes no hung task of us. */
 	wait_event_idle(bal->answer_wq,
 			READ_ONCE(bal->report_done) || READ_ONCE(bal->reset));
+	spin_lock_irqsave(&bal->lock, flags);
+	bal->report_over += bytes >> PAGE_SHIFT;
+	WRITE_ONCE(bal->report_out, false);
+	spin_unlock_irqrestore(&bal->lock, flags);
+	/* Who runs out of memory waits for these blocks. */
+	wake_up_all(&bal->answer_wq);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
+. "$TOP/tests/lib/liar.sh"
 
 kernel=${UML_KERNEL:-uml}
 # The debug kernel takes ten times as long for each page.
@@ -81,6 +82,40 @@ test_nothing_leaks() {
 test_the_log_is_clean() {
 	guest_stop vm
 	within 5 gone "${backend_pids[vm]}"
+}
+
+report_is_out() {
+	[ "$(count report)" -ge 1 ]
+}
+
+says_short() {
+	[ "$(liar event 1 | cut -d' ' -f1)" -ge 1 ]
+}
+
+# A host may be slow, and the blocks of a report are out of sight meanwhile.
+test_nobody_is_killed_while_the_host_is_shown_what_is_free() {
+	local before after demand
+
+	liar_start vm $((TELL | STATS | REPORTING | VERSION_1 | RANGES | EVENTS))
+	guest_start vm "$kernel" mem=512M "socket=$WORK/vm.sock" || return
+	tell lie report silent
+	before=$(free_bytes vm)
+	check driver_load vm ballonet
+	within 60 report_is_out
+	after=$(free_bytes vm)
+	at_least $((before - after)) $((96 * MIB)) "bytes out of sight"
+	check guest vm memload touch $((before / MIB - 64)) &
+	demand=$!
+	within 60 says_short
+	sleep 1
+	while ! gone $demand; do
+		liar answer report >/dev/null
+		sleep 0.2
+	done
+	check wait $demand
+	eq "$(vmstat vm oom_kill)" 0 "processes killed"
+	guest_stop vm
+	within 5 gone "$liar_pid"
 }
 
 run_tests
