@@ -478,6 +478,47 @@ test_room_is_held_until_the_time_is_over() {
 	ctl_fails 2 "list: --for and --name belong to admit" list --for 3
 }
 
+test_what_is_held_outlives_the_manager_for_the_rest_of_its_time() {
+	fresh "${HOST[@]}" 'budget = 208M' '[vm a]'
+	within 20 eval '[ "$(host total)" = $((208 * MIB)) ]'
+	check ctl admit 60M --name x --for 600
+	check ctl admit 50M --name y --for 600
+	check ctl admit 40M --name z --for 2
+	check ctl release y
+	manager_end KILL
+	manager_start
+	within 20 eval '[ "$(host held)" -ge $((60 * MIB)) ]'
+	ctl_fails 4 "y: nothing is held" release y
+	within 20 eval '[ "$(host held)" = $((60 * MIB)) ]'
+	check ctl release x
+	manager_end TERM
+	manager_start
+	within 20 eval '[ "$(host held)" = 0 ]'
+	ctl_fails 4 "x: nothing is held" release x
+}
+
+test_a_note_of_what_is_held_that_makes_no_sense_is_ignored() {
+	local day=$((86400 * 1000)) now
+
+	now=$(($(sed 's/\..*//' /proc/uptime) * 1000))
+	manager_end TERM
+	cat >"$RUN/leases" <<-END
+		[1, {"name": "a/b", "bytes": 1, "until_ms": $((now + day / 2))},
+		{"name": "n", "bytes": -1, "until_ms": $((now + day / 2))},
+		{"name": "l", "bytes": 1, "until_ms": $((now + 2 * day))},
+		{"name": "g", "bytes": 4096, "until_ms": $((now + day / 2))}]
+	END
+	manager_start
+	check logged "leases: number 0 makes no sense"
+	check logged "leases: number 3 makes no sense"
+	within 20 eval '[ "$(host held)" = 4096 ]'
+	manager_end TERM
+	echo '[' >"$RUN/leases"
+	manager_start
+	check logged "what was held is forgotten"
+	within 20 eval '[ "$(host held)" = 0 ]'
+}
+
 test_nothing_is_looked_at_while_it_is_off() {
 	fresh '[host]' 'manage = off' '[vm a]'
 	guest a used=16M

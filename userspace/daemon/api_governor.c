@@ -12,7 +12,7 @@
 
 /* A VM begins to use its memory seconds after it was asked for. */
 #define HOLD_DEFAULT_S	60
-#define HOLD_MAX_S	86400
+#define HOLD_MAX_S	(GOVERNOR_HOLD_MAX_MS / 1000)
 
 static const char off[] =
 	"nothing is managed: see 'manage' in ballonetd.conf(5)";
@@ -107,7 +107,7 @@ static void admit(struct varlink_server *server, json_t *parameters,
 		varlink_server_invalid(server, "bytes");
 		return;
 	}
-	if (seconds < 1 || seconds > HOLD_MAX_S) {
+	if (seconds < 1 || (uint64_t)seconds > HOLD_MAX_S) {
 		varlink_server_invalid(server, "seconds");
 		return;
 	}

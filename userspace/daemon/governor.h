@@ -18,6 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Room is held for a VM that starts: a day is no start. */
+#define GOVERNOR_HOLD_MAX_MS	UINT64_C(86400000)
+
 struct governor;
 struct manager;
 struct vm;
@@ -59,5 +62,6 @@ const char *governor_name(struct governor *governor,
 int governor_admit(struct governor *governor, const char *name, uint64_t bytes,
 		   uint64_t ms, struct admission_room *ret_room);
 int governor_release(struct governor *governor, const char *name);
+void governor_leases_recall(struct governor *governor);
 
 #endif

@@ -128,11 +128,13 @@ int governor_admit(struct governor *governor, const char *name, uint64_t bytes,
 	rc = admission_left(ret_room) < bytes ? -ENOMEM :
 		admission_hold(&governor->admission, name, bytes,
 			       governor_now(governor) + ms);
-	if (rc)
+	if (rc) {
 		governor->admission = before;
-	else
-		governor_plan_in(governor, 0);
-	return rc;
+		return rc;
+	}
+	governor_leases_note(governor);
+	governor_plan_in(governor, 0);
+	return 0;
 }
 
 /**
@@ -144,5 +146,9 @@ int governor_admit(struct governor *governor, const char *name, uint64_t bytes,
  */
 int governor_release(struct governor *governor, const char *name)
 {
-	return admission_release(&governor->admission, name);
+	int rc = admission_release(&governor->admission, name);
+
+	if (!rc)
+		governor_leases_note(governor);
+	return rc;
 }

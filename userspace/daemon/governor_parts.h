@@ -72,6 +72,9 @@ void governor_take(struct vm *vm, uint64_t bytes);
 bool governor_moves(const struct plan_guest *guest);
 uint64_t governor_held(struct governor *governor, size_t nr);
 
+/* governor_lease.c */
+void governor_leases_note(const struct governor *governor);
+
 /* governor_climb.c */
 void governor_climb(struct governor *governor);
 

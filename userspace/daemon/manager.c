@@ -460,6 +460,7 @@ void manager_start(struct manager *manager)
 	vms_configure(manager, &none);
 	vms_find(manager, CONTROL_SUFFIX, vm_found);
 	vms_find(manager, VM_NOTE_SUFFIX, vm_noted);
+	governor_leases_recall(manager->governor);
 	governor_configure(manager->governor);
 }
 

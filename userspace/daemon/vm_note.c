@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm_note.h"
 #include "log.h"
+#include "note.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,16 +36,16 @@ static json_t *note_load(const char *dir, const char *name)
 void vm_note_write(const struct vm *vm, pid_t pid)
 {
 	json_t *json = way_pack(&vm->way);
-	char path[PATH_TEXT_MAX], temporary[PATH_TEXT_MAX + 4];
+	char path[PATH_TEXT_MAX];
+	int rc;
 
 	path_of(path, vm->settings->dir, vm->name);
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	json_object_set_new(json, "pid", json_integer(pid));
 	json_object_set_new(json, "added", json_boolean(!vm->configured));
-	/* Its reader is the next manager, which may come at any moment. */
-	if (json_dump_file(json, temporary, 0) || rename(temporary, path))
-		log_warn("%s: %s: cannot be written: %m; the next manager will not know it",
-			 vm->name, path);
+	rc = note_write(path, json);
+	if (rc)
+		log_warn("%s: %s: cannot be written: %s; the next manager will not know it",
+			 vm->name, path, strerror(-rc));
 	json_decref(json);
 }
 
