@@ -55,12 +55,6 @@ static void ram_make(char **arg)
 	ram = mmap(NULL, ram_size, prot, MAP_SHARED, ram_fd, 0);
 	if (ram == MAP_FAILED)
 		die("RAM: %s", strerror(errno));
-	/*
-	 * What is freed, and how long that takes, shall not depend on the
-	 * machine's shmem_enabled. A kernel without huge pages has no advice.
-	 */
-	if (strcmp(kind, "hugetlb"))
-		madvise(ram, ram_size, MADV_NOHUGEPAGE);
 	if (!strcmp(kind, "sealed") &&
 	    fcntl(ram_fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE))
 		die("seal: %s", strerror(errno));
