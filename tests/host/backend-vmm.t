@@ -345,6 +345,27 @@ test_other_rings_are_served_during_a_discard() {
 	END
 }
 
+# Whatever number it fails with: these two mean something else between our parts.
+test_a_host_that_fails_is_told_to_the_guest() {
+	local number
+
+	for number in EAGAIN EINTR; do
+		with_backend <<-END
+			ram 64M
+			connect SOCK
+			hello
+			fill
+			start
+			$(inject "$WORK/vm.pid" madvise error=$number:when=1)
+			ranges inflate 1024:512
+			expect status 5 id 77 done 0 freed 0
+			$(fast)
+			ranges inflate 1024:512
+			expect status 0 id 77 done 512
+		END
+	done
+}
+
 test_frames_do_not_come_back_beside_those_that_go() {
 	# An event that is answered shows that the worker has seen them all.
 	with_backend <<-END

@@ -26,6 +26,15 @@
 
 #define WORD_BITS	64
 
+/*
+ * What a file system says is no reason to leave off, or to wait for others, as
+ * the same numbers of a caller's are.
+ */
+static int failure(int number)
+{
+	return number == EINTR || number == EAGAIN ? -EIO : -number;
+}
+
 /* Punches bytes @from to @to of a region's mapping. */
 static int punch(struct discard *job, struct region *r, uint64_t from,
 		 uint64_t to, uint64_t *ret_reached)
@@ -40,7 +49,7 @@ static int punch(struct discard *job, struct region *r, uint64_t from,
 		len = to - from < piece ? to - from : piece;
 		job->calls++;
 		if (madvise(r->map + from, len, MADV_REMOVE))
-			return -errno;
+			return failure(errno);
 	}
 	*ret_reached = to;
 	return 0;
