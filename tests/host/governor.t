@@ -259,6 +259,8 @@ standby_goes() {
 	check grep -q '^    standby  80 MiB, of which the host takes' \
 		<<<"$(ctl why a)"
 	eq "$(status a taken)" 0 "bytes taken in a dry run"
+	# Of 160 MiB its guest occupies 128.
+	at_most "$(host available)" $((32 * MIB)) "bytes that are there"
 	check reload "${HOST[@]}" 'manage = on' 'budget = 160M' \
 		'[class default]' 'standby = on-demand' '[vm a]'
 	within 20 taken_least 48

@@ -466,6 +466,17 @@ const char *governor_level(const struct governor *governor)
 		plan_level_names[governor->summary.level] : NULL;
 }
 
+/* The plan counts as free what it has taken of what is on standby; not yet. */
+static uint64_t available_now(const struct governor *governor)
+{
+	uint64_t available = governor->snapshot.available;
+	size_t i;
+
+	for (i = 0; i < governor->nr; i++)
+		available = sub_sat(available, governor->guests[i].taking);
+	return available;
+}
+
 /**
  * governor_pack - the host as the governor sees it
  * @governor:	the governor
@@ -484,7 +495,7 @@ json_t *governor_pack(const struct governor *governor)
 		"manage", conf_manage_names[conf_of(governor)->manage],
 		"level", plan_level_names[summary->level],
 		"total", (json_int_t)host->total,
-		"available", (json_int_t)host->available,
+		"available", (json_int_t)available_now(governor),
 		"free", (json_int_t)summary->free,
 		"min_free", (json_int_t)summary->min_free,
 		"budget", (json_int_t)summary->budget,
