@@ -285,6 +285,39 @@ static void a_vm_inherits_from_its_class_what_it_does_not_say(void **state)
 	conf_deinit(&conf);
 }
 
+/* In no order, and some begin like others. */
+static void each_of_many_vms_is_found(void **state)
+{
+	static char text[64 * 1024];
+	struct conf_error error;
+	struct conf conf;
+	char name[16];
+	size_t len = 0;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		len += snprintf(text + len, sizeof(text) - len,
+				"[vm v%d]\nshares = %d\n", i * 7 % 1000,
+				i * 7 % 1000 + 1);
+	put("b.conf", text);
+	put("b.conf.d/10.conf", "[vm v500]\nshares = 2000\n");
+	assert_int_equal(conf_load(path, true, &conf, &error), 0);
+	assert_int_equal(conf.nr_vms, 1000);
+	assert_string_equal(conf.vms[1].name, "v7");
+	for (i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "v%d", i);
+		assert_string_equal(conf_vm_find(&conf, name)->name, name);
+		assert_int_equal(conf_policy(&conf, name)->shares,
+				 i == 500 ? 2000 : i + 1);
+	}
+	assert_null(conf_vm_find(&conf, "v1000"));
+	assert_null(conf_vm_find(&conf, "v"));
+	assert_null(conf_vm_find(&conf, ""));
+	conf_deinit(&conf);
+	assert_null(conf_vm_find(&conf, "v1"));
+}
+
 static void what_is_not_said_of_the_host_is_safe(void **state)
 {
 	struct conf conf;
@@ -402,6 +435,7 @@ int main(void)
 		test(the_longest_name_is_read_whole),
 		test(mistakes_name_line_and_what_was_expected),
 		test(a_vm_inherits_from_its_class_what_it_does_not_say),
+		test(each_of_many_vms_is_found),
 		test(what_is_not_said_of_the_host_is_safe),
 		test(too_long_a_line_is_a_mistake),
 		test(a_mistake_in_a_drop_in_names_the_drop_in),

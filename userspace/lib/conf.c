@@ -313,6 +313,33 @@ static int vm_resolve(const struct conf *conf, struct conf_vm *vm,
 	return 0;
 }
 
+static int vms_compare(const void *one, const void *other)
+{
+	const struct conf_vm *const *a = one, *const *b = other;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+/* All are looked for several times a second: there may be a thousand. */
+static int vms_sort(struct conf *conf, struct conf_error *error)
+{
+	size_t i;
+
+	if (!conf->nr_vms)
+		return 0;
+	conf->sorted = calloc(conf->nr_vms, sizeof(*conf->sorted));
+	if (!conf->sorted) {
+		snprintf(error->file, sizeof(error->file), "%s",
+			 conf->files[0]);
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return -ENOMEM;
+	}
+	for (i = 0; i < conf->nr_vms; i++)
+		conf->sorted[i] = &conf->vms[i];
+	qsort(conf->sorted, conf->nr_vms, sizeof(*conf->sorted), vms_compare);
+	return 0;
+}
+
 /* What can only be seen when everything was read. */
 static int resolve(struct conf *conf, struct conf_error *error)
 {
@@ -329,7 +356,7 @@ static int resolve(struct conf *conf, struct conf_error *error)
 	}
 	for (i = 0; i < conf->nr_vms && !rc; i++)
 		rc = vm_resolve(conf, &conf->vms[i], error);
-	return rc;
+	return rc ?: vms_sort(conf, error);
 }
 
 /* A link to nowhere is there: somebody wanted a file. */
@@ -391,10 +418,18 @@ void conf_deinit(struct conf *conf)
 	free(conf->control_group);
 	free(conf->classes);
 	free(conf->vms);
+	free(conf->sorted);
 	for (i = 0; i < conf->nr_files; i++)
 		free(conf->files[i]);
 	free(conf->files);
 	*conf = (struct conf){ 0 };
+}
+
+static int name_compare(const void *name, const void *element)
+{
+	const struct conf_vm *const *vm = element;
+
+	return strcmp(name, (*vm)->name);
 }
 
 /**
@@ -406,12 +441,13 @@ void conf_deinit(struct conf *conf)
  */
 const struct conf_vm *conf_vm_find(const struct conf *conf, const char *name)
 {
-	size_t i;
+	const struct conf_vm *const *found;
 
-	for (i = 0; i < conf->nr_vms; i++)
-		if (!strcmp(conf->vms[i].name, name))
-			return &conf->vms[i];
-	return NULL;
+	if (!conf->nr_vms)
+		return NULL;
+	found = bsearch(name, conf->sorted, conf->nr_vms,
+			sizeof(*conf->sorted), name_compare);
+	return found ? *found : NULL;
 }
 
 /**

@@ -112,6 +112,7 @@ struct conf_vm {
  * @nr_classes:	elements of @classes
  * @vms:	in the order of the files
  * @nr_vms:	elements of @vms
+ * @sorted:	the same by name, for conf_vm_find()
  * @files:	what was read, in this order
  * @nr_files:	elements of @files
  */
@@ -125,6 +126,7 @@ struct conf {
 	size_t nr_classes;
 	struct conf_vm *vms;
 	size_t nr_vms;
+	const struct conf_vm **sorted;
 	char **files;
 	size_t nr_files;
 };
