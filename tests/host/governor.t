@@ -94,6 +94,7 @@ end() {
 # fresh LINE... - a manager of this configuration, and nobody else
 fresh() {
 	end
+	rm -f "$RUN/leases"
 	conf "$@"
 	manager_start
 }
