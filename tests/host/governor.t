@@ -522,6 +522,39 @@ test_a_note_of_what_is_held_that_makes_no_sense_is_ignored() {
 	within 20 eval '[ "$(host held)" = 0 ]'
 }
 
+host_is_not() {
+	! host_is "$1"
+}
+
+# fills_between_plans VM FREE - that much is free, then the VM takes all it has;
+# fails if the host's next plan in 10 s was the first to see it
+fills_between_plans() {
+	local vm=$1 planned
+	local lines=('period = 10' 'reserve = 16M' '[vm a]' '[vm b]' '[vm c]')
+
+	reload '[host]' 'manage = off' "${lines[@]}" || return
+	reload '[host]' "budget = $2" "${lines[@]}" || return
+	within 20 host_is green || return
+	planned=$(why a .now.time_us)
+	tell "$vm" fill
+	tell "$vm" live
+	within 20 host_is_not green || return
+	echo "# seen after $((($(why a .now.time_us) - planned) / 1000)) ms"
+	[ $(($(why a .now.time_us) - planned)) -lt 8000000 ]
+}
+
+test_memory_that_goes_between_two_plans_is_seen_at_once() {
+	local empty=1 vm
+
+	fresh '[vm a]' '[vm b]' '[vm c]'
+	for vm in a b c; do
+		guest "$vm" used=16M || return
+	done
+	# A machine that does not get on is no failure.
+	fills_between_plans a 160M || fills_between_plans b 288M ||
+		fills_between_plans c 416M || fail "not before the next plan"
+}
+
 test_nothing_is_looked_at_while_it_is_off() {
 	fresh '[host]' 'manage = off' '[vm a]'
 	guest a used=16M

@@ -2,7 +2,8 @@
 /*
  * Ours: plan() of userspace/lib, the function that the manager runs. Statistics
  * are asked for once a second, of drivers without events twice; it plans as
- * often, or as often as the plan wants, and when a guest says that it is short.
+ * often, or as often as the plan wants, when a guest says that it is short, and
+ * when a glance at the host shows that it has become shorter.
  */
 #include "sim.h"
 
@@ -13,6 +14,7 @@
 
 #define PERIOD		1.0
 #define MUTE_PERIOD	0.5
+#define GLANCE_PERIOD	0.25
 /* MiB/s that the host pages out of one VM when it is told to. */
 #define PAGE_OUT	256.0
 
@@ -24,6 +26,7 @@ struct ballonet {
 	double period;
 	double poll_at;
 	double plan_at;
+	double glance_at;
 	double heard;
 };
 
@@ -153,13 +156,37 @@ static void apply(struct sim *sim, struct ballonet *b)
 	}
 }
 
+static struct plan_host look(const struct sim *sim)
+{
+	return (struct plan_host){
+		.now_ms = ms(sim->now),
+		.total = bytes(sim->total),
+		.available = bytes(host_free(sim)),
+		.swap_free = bytes(sim->swap - sim->paged),
+		.stall_some = sim->stall_some * 1000,
+		.stall_full = sim->stall_full * 1000,
+	};
+}
+
+/* Whether the host has become shorter since the last plan. */
+static bool glance(const struct sim *sim, struct ballonet *b)
+{
+	struct plan_host host;
+
+	if (sim->now < b->glance_at)
+		return false;
+	b->glance_at = sim->now + GLANCE_PERIOD;
+	host = look(sim);
+	return plan_is_late(&host, &b->host);
+}
+
 static void ballonet_step(struct sim *sim)
 {
 	struct ballonet *b = sim->private;
 	struct plan_summary summary;
 	struct timespec begin, end;
-	struct plan_host host;
-	bool news = heard(sim, b);
+	struct plan_host host = look(sim);
+	bool news = heard(sim, b) || glance(sim, b);
 
 	if (sim->now >= b->poll_at) {
 		poll_stats(sim, b);
@@ -168,14 +195,6 @@ static void ballonet_step(struct sim *sim)
 	if (sim->now < b->plan_at && !news)
 		return;
 	snapshot(sim, b);
-	host = (struct plan_host){
-		.now_ms = ms(sim->now),
-		.total = bytes(sim->total),
-		.available = bytes(host_free(sim)),
-		.swap_free = bytes(sim->swap - sim->paged),
-		.stall_some = sim->stall_some * 1000,
-		.stall_full = sim->stall_full * 1000,
-	};
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	plan(&host, &b->host, b->guests, b->memories, b->decisions, sim->nr,
 	     &summary);

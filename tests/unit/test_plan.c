@@ -873,6 +873,30 @@ static void levels_get_worse_at_once_and_better_later(void **state)
 	assert_int_equal(w.summary.level, PLAN_YELLOW);
 }
 
+static void a_host_that_has_become_shorter_is_late(void **state)
+{
+	struct plan_host_memory before;
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, GIB);
+	world_plan(&w);
+	before = w.host_memory;
+	world_wait(&w, 250);
+	assert_false(plan_is_late(&w.host, &w.host_memory));
+	w.host.available = 3 * plan_min_free(w.host.total);
+	assert_true(plan_is_late(&w.host, &w.host_memory));
+	/* It was only looked at. */
+	assert_memory_equal(&w.host_memory, &before, sizeof(before));
+	world_plan(&w);
+	world_wait(&w, 250);
+	assert_false(plan_is_late(&w.host, &w.host_memory));
+	/* Better is nothing to hurry for. */
+	w.host.available = w.host.total;
+	world_wait(&w, 60000);
+	assert_false(plan_is_late(&w.host, &w.host_memory));
+}
+
 static void memory_that_is_about_to_go_counts_as_gone(void **state)
 {
 	struct world w;
@@ -1053,6 +1077,7 @@ int main(void)
 		cmocka_unit_test(what_must_not_be_touched_is_not),
 		cmocka_unit_test(only_a_host_in_distress_pages_out),
 		cmocka_unit_test(levels_get_worse_at_once_and_better_later),
+		cmocka_unit_test(a_host_that_has_become_shorter_is_late),
 		cmocka_unit_test(memory_that_is_about_to_go_counts_as_gone),
 		cmocka_unit_test(stalls_elsewhere_are_not_our_business),
 		cmocka_unit_test(promised_memory_is_not_there),

@@ -3,10 +3,11 @@
  * Theory of operation
  *
  * Each period, sooner if the last plan says so, and at once when a guest tells
- * of its memory or the host's kernel of stalls: a snapshot of the host and of
- * all VMs goes through plan(), and what comes out is done. Nothing here waits
- * for a guest or a back-end: the snapshot is what is known, with its age, and
- * the planner takes nothing on old evidence.
+ * of its memory, the host's kernel of stalls, or a glance at the host shows
+ * that its memory goes: a snapshot of the host and of all VMs goes through
+ * plan(), and what comes out is done. Nothing here waits for a guest or a
+ * back-end: the snapshot is what is known, with its age, and the planner takes
+ * nothing on old evidence.
  *
  * What the planner remembers of a guest begins anew with each guest and with
  * each manager; it takes nothing before it has seen fresh evidence twice. So a
@@ -32,6 +33,8 @@
  * once, the others of a burst together.
  */
 #define BURST_MS	50
+/* Between two plans the host is looked at so often. */
+#define GLANCE_MS	250
 /* A line about each new decision of a VM, of a restless one some. */
 #define LINES_PER_S	1
 #define LINES_AT_ONCE	8
@@ -60,7 +63,7 @@ uint64_t governor_now(const struct governor *governor)
 void governor_plan_in(struct governor *governor, uint64_t ms)
 {
 	governor->due_ms = governor_now(governor) + ms;
-	alarm_set(governor->alarm, ms);
+	alarm_set(governor->alarm, ms < GLANCE_MS ? ms : GLANCE_MS);
 }
 
 static int grow(void *array, size_t nr, size_t size)
@@ -304,7 +307,12 @@ static void on_alarm(void *userdata)
 {
 	struct governor *governor = userdata;
 	uint64_t period = conf_of(governor)->period_ms;
+	uint64_t now = governor_now(governor);
 
+	if (now < governor->due_ms && !governor_glance(governor)) {
+		governor_plan_in(governor, governor->due_ms - now);
+		return;
+	}
 	(void)governor_plan(governor);
 	if (governor->summary.look_ms && governor->summary.look_ms < period)
 		period = governor->summary.look_ms;

@@ -64,6 +64,9 @@ int governor_plan(struct governor *governor);
 
 void governor_hurry(struct governor *governor);
 
+/* governor_glance.c */
+bool governor_glance(struct governor *governor);
+
 /* governor_take.c */
 void governor_take_look(struct governor *governor, size_t nr);
 void governor_take(struct vm *vm, uint64_t bytes);

@@ -596,6 +596,7 @@ static void snapshot(struct vm *vm, struct plan_guest *guest)
 		return;
 	/* What cannot be seen now is as it was, with its age. */
 	(void)gauge_look(store_find(&b->store, STATE_FD), &b->gauge);
+	(void)vm_regions_resident(&b->store, &b->gauge.resident);
 	vm_gauge_snapshot(&b->gauge, guest);
 	guest->paged_out = paged_out(b);
 	guest->resident -= guest->paged_out < guest->resident ?

@@ -98,6 +98,9 @@ struct vm_backend *vm_backend_of(struct vm *vm);
 /* vm_gauge.c */
 void vm_gauge_snapshot(const struct gauge *gauge, struct plan_guest *guest);
 
+/* vm_regions.c */
+bool vm_regions_resident(const struct store *store, uint64_t *ret_bytes);
+
 /* vm_adopt.c */
 int vm_adopt(struct vm_backend *b);
 

@@ -323,6 +323,8 @@ struct plan_summary {
 };
 
 uint64_t plan_min_free(uint64_t total);
+bool plan_is_late(const struct plan_host *host,
+		  const struct plan_host_memory *memory);
 void plan_take(struct plan_host *host, const struct plan_host_memory *memory,
 	       struct plan_guest *guests, size_t nr);
 void plan(const struct plan_host *host, struct plan_host_memory *host_memory,

@@ -230,3 +230,21 @@ void plan_host_look(const struct plan_host *host,
 	summary->min_free = min_free;
 	summary->free = free.soon;
 }
+
+/**
+ * plan_is_late() - whether the host has become shorter since the last plan
+ * @host:	the snapshot
+ * @memory:	what the planner remembers of the host
+ *
+ * Return: true if a plan would find a worse level now.
+ */
+bool plan_is_late(const struct plan_host *host,
+		  const struct plan_host_memory *memory)
+{
+	struct plan_host_memory next = *memory;
+	struct plan_summary summary;
+	struct plan_tick tick;
+
+	plan_host_look(host, &next, &tick, &summary);
+	return next.level > memory->level;
+}
