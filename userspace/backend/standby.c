@@ -33,9 +33,8 @@
 #define BATCH_SMALL	(UINT64_C(16) << 20)
 #define BATCH_HUGE	(UINT64_C(256) << 20)
 
-/* Between two looks for blocks, while some are offered and while none is. */
+/* Between two looks for blocks. */
 #define POLL_MS		500
-#define POLL_IDLE_MS	1000
 
 /* An order ends then: who gave it may have other VMs to ask. */
 #define TAKE_MS		1000
@@ -243,15 +242,13 @@ static void scan_begin(struct backend *b, bool eager)
 static void scan_end(struct backend *b)
 {
 	struct standby_work *w = &b->standby;
-	uint64_t offered, taken;
 
 	w->runs = false;
 	if (take_runs(b)) {
 		take_done(b);
 		return;
 	}
-	standby_get(b, &offered, &taken);
-	w->poll_ms = now_ms() + (offered ? POLL_MS : POLL_IDLE_MS);
+	w->poll_ms = now_ms() + POLL_MS;
 }
 
 /* Begins a walk if there is a reason for one. */
