@@ -555,9 +555,31 @@ test_memory_that_goes_between_two_plans_is_seen_at_once() {
 		fills_between_plans c 416M || fail "not before the next plan"
 }
 
+pulled() {
+	ctl --json counters a | jq .stats
+}
+
+# Its guest was not asked for statistics in as much time as it is asked four
+# times in.
+is_left_alone() {
+	local before
+
+	before=$(pulled)
+	sleep 2
+	[ "$(pulled)" = "$before" ]
+}
+
 test_nothing_is_looked_at_while_it_is_off() {
+	local before
+
 	fresh '[host]' 'manage = off' '[vm a]'
 	guest a used=16M
+	within 20 eval '[ "$(pulled)" -ge 1 ]'
+	within 20 is_left_alone || return
+	before=$(pulled)
+	# But by whoever wants to know.
+	eq "$(ctl --json stats a | jq .stats.total)" "$RAM" "total"
+	at_least "$(pulled)" $((before + 1)) "statistics"
 	eq "$(ctl --json host)" '{"manage":"off"}' "host"
 	eq "$(ctl --json why a)" '{"decisions":[]}' "decisions"
 	ctl_fails 1 "nothing is managed" admit 1M
@@ -565,6 +587,7 @@ test_nothing_is_looked_at_while_it_is_off() {
 	within 60 keeps_most a 100
 	check reload '[host]' 'manage = off' '[vm a]'
 	eq "$(ctl --json host)" '{"manage":"off"}' "host"
+	within 20 is_left_alone
 	end
 }
 

@@ -31,13 +31,19 @@ static gid_t group_find(const char *name)
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
-static void period_update(struct manager *manager, uint32_t period_ms)
+static void period_update(struct manager *manager)
 {
+	const struct conf_host *conf = &manager->conf.host;
+	struct vm_settings *settings = &manager->settings;
+	uint32_t show_ms = conf->manage == CONF_MANAGE_OFF ? 0 :
+		conf->period_ms;
 	struct vm *vm;
 
-	if (manager->settings.period_ms == period_ms)
+	if (settings->period_ms == conf->period_ms &&
+	    settings->show_ms == show_ms)
 		return;
-	manager->settings.period_ms = period_ms;
+	settings->period_ms = conf->period_ms;
+	settings->show_ms = show_ms;
 	for (vm = manager->vms; vm; vm = vm->next)
 		if (vm->ops->period)
 			vm->ops->period(vm);
@@ -53,7 +59,7 @@ static void settings_update(struct manager *manager)
 		conf->backend ? conf->backend : BACKEND_DEFAULT;
 	manager->settings.gid = group_find(conf->vm_group);
 	manager->control_gid = group_find(conf->control_group);
-	period_update(manager, conf->host.period_ms);
+	period_update(manager);
 	if (access(manager->settings.backend, X_OK) < 0)
 		log_warn("%s: %m: VMs will be refused",
 			 manager->settings.backend);

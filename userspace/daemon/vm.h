@@ -27,7 +27,9 @@
  * @backend:	path of vhost-user-balloon
  * @dir:	where the sockets are
  * @gid:	group of the sockets, or -1
- * @period_ms:	how often guests are asked for statistics
+ * @period_ms:	how often VMMs are asked
+ * @show_ms:	how often back-ends show what they see and ask their guests for
+ *		statistics; 0 while nothing is managed
  * @conf:	the configuration in force
  * @reaper:	rings when a doomed VM can be forgotten
  * @told:	called with what guests tell, as follow_fn
@@ -39,6 +41,7 @@ struct vm_settings {
 	const char *dir;
 	gid_t gid;
 	uint32_t period_ms;
+	uint32_t show_ms;
 	const struct conf *conf;
 	struct alarm *reaper;
 	follow_fn told;
@@ -57,7 +60,7 @@ struct vm;
  *		from in here
  * @grant:	vm.grant has changed; may be NULL
  * @prefault:	vm.prefault has changed; may be NULL
- * @period:	vm_settings.period_ms has changed; may be NULL
+ * @period:	vm_settings.period_ms or show_ms has changed; may be NULL
  * @restart:	replace the process that serves it; 0 or a negative errno; may
  *		be NULL
  * @snapshot:	fill in what is known, also of one that is not present but

@@ -218,7 +218,7 @@ static void show(struct vm *vm)
 	if (b->phase == VM_SERVING)
 		link_call(&b->link, "io.ballonet.Backend.Show",
 			  json_pack("{s:I}", "period_ms",
-				    (json_int_t)vm->settings->period_ms),
+				    (json_int_t)vm->settings->show_ms),
 			  on_shown, b);
 }
 
