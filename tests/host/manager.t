@@ -16,6 +16,7 @@ test_configured_vms_are_listened_for() {
 	eq "$(status web-1 target)" $((64 << 20)) "target"
 	eq "$(stat -c %a "$RUN/vm/web-1.sock")" 660 "mode of the socket"
 	eq "$(stat -c %a "$RUN/vm")" 750 "mode of the directory"
+	eq "$(stat -c %a "$RUN/qmp")" 1770 "mode of the directory for monitors"
 }
 
 test_a_balloon_is_remembered_until_there_is_a_vmm() {

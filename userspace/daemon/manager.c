@@ -81,6 +81,8 @@ static int dir_make(const char *path, mode_t mode, gid_t gid)
 static int dirs_make(struct manager *manager)
 {
 	const char *run = manager->args->runtime_dir;
+	gid_t gid = manager->settings.gid;
+	char qmp_dir[SOCK_PATH_MAX];
 	int rc;
 
 	if (snprintf(manager->vm_dir, sizeof(manager->vm_dir), "%s/vm", run) >=
@@ -91,8 +93,10 @@ static int dirs_make(struct manager *manager)
 			SOCK_PATH_MAX - (int)sizeof("/control"));
 		return -ENAMETOOLONG;
 	}
-	rc = dir_make(run, 0755, -1) ?:
-		dir_make(manager->vm_dir, 0750, manager->settings.gid);
+	snprintf(qmp_dir, sizeof(qmp_dir), "%s/qmp", run);
+	/* VMMs make their monitors there, and leave those of others alone. */
+	rc = dir_make(run, 0755, -1) ?: dir_make(manager->vm_dir, 0750, gid) ?:
+		dir_make(qmp_dir, 01770, gid);
 	if (rc)
 		log_err("%s: cannot make the directory: %s", run,
 			strerror(-rc));
