@@ -2,9 +2,10 @@
 
 #include "log.h"
 
+#include "logline.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* Longer than any path that can be in a message. */
 #define LINE_MAX_LEN	512
@@ -38,7 +39,7 @@ static void line(const char *level, const char *fmt, va_list ap)
 		return;
 	n = n + m < (int)sizeof(buf) ? n + m : (int)sizeof(buf) - 1;
 	buf[n++] = '\n';
-	(void)!write(STDERR_FILENO, buf, n);
+	logline_write(buf, n);
 }
 
 /**

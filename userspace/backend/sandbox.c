@@ -29,6 +29,8 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
 	SCMP_SYS(exit_group), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(sched_yield),
+	/* lib/logline.c */
+	SCMP_SYS(poll), SCMP_SYS(ppoll),
 	/* the C library: a thread's first moments */
 	SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
 	/* the C library: memory, files, random seeds */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "log.h"
+#include "logline.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -7,12 +8,11 @@
 #include <stdlib.h>
 #include <syslog.h>
 #include <time.h>
-#include <unistd.h>
 
 /* So often a line is worth reading that somebody else can cause at will. */
 #define RARELY_MS 60000
 /* Two paths and a sentence. */
-#define LINE_BYTES 1024
+#define LINE_BYTES LOGLINE_MAX
 
 /* Set once, by log_init(). */
 static const char *const *prefixes;
@@ -54,7 +54,7 @@ static void line(int level, const char *format, va_list args)
 	if (n > (int)sizeof(text) - 1)
 		n = sizeof(text) - 1;
 	text[n++] = '\n';
-	(void)!write(STDERR_FILENO, text, n);
+	logline_write(text, n);
 	errno = saved;
 }
 
