@@ -50,6 +50,12 @@ farm_manager() {
 	manager_start
 }
 
+# farm_manage on|off - from now on, on the host as it is now
+farm_manage() {
+	farm_conf "$1" >"$CONF"
+	ctl reload
+}
+
 # farm_prepare NAME - what its load needs
 farm_prepare() {
 	local name=$1 kind
@@ -169,13 +175,15 @@ farm_decided() {
 
 	for name in "${FARM_NAMES[@]}"; do
 		ctl --json why "$name" | jq -r --arg vm "$name" '.decisions[] |
-			"\($vm) \(.since_us) \(.time_us) \(.from) \(.to)"'
+			"\($vm) \(.since_us) \(.time_us) \(.from) \(.to)" +
+			" \(.reason) \(.level) \(.free / 1048576 | floor)"'
 	done >>"$WORK/decisions"
 }
 
 # relief_ms - sorted, from what a guest told, "short", as the host got it, to a
-# larger target for it, within two seconds. Often there is none: it has all, or
-# may not have more. What it told again, or was being acted upon, is not counted.
+# larger target for it, within two seconds; with the reason, the host's level and
+# MiB that were free on it. Often there is none: it has all, or may not have more.
+# What it told again, or was being acted upon, is not counted.
 relief_ms() {
 	sort -u "$WORK/decisions" | awk -v most=2000000 '
 		NR == FNR {
@@ -183,6 +191,7 @@ relief_ms() {
 				n[$1]++
 				since[$1, n[$1]] = $2
 				until[$1, n[$1]] = $3
+				how[$1, n[$1]] = $6 " " $7 " " $8
 			}
 			next
 		}
@@ -195,11 +204,13 @@ relief_ms() {
 				    until[$1, i] > $2 - most)
 					again = 1
 				if (since[$1, i] >= $2 &&
-				    since[$1, i] - $2 < best)
+				    since[$1, i] - $2 < best) {
 					best = since[$1, i] - $2
+					by = how[$1, i]
+				}
 			}
 			if (!again && best < most)
-				printf "%d\n", best / 1000
+				printf "%d %s\n", best / 1000, by
 		}' - <(jq -r 'select(.type == "short") |
 			"\(.vm) \(.time_us)"' "$WORK/events" |
 			sort -u -k1,1 -k2,2n) | sort -n

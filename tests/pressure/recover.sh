@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# How soon a host that has become short is above its floor again. One guest
-# grows beyond what there is; three have nothing but memory that they do not
-# need, either free or as caches. Source it after farm.sh.
+# How soon a host that has become short is above its floor again. All memory of
+# one VM is made at once, as when one starts that has it allocated before; three
+# others have memory that they do not need: as caches, or free, but in pieces too
+# small to be reported to the host, so that only a balloon gets them. Source it
+# after farm.sh.
 
-# MiB that are missing to the floor in the end
-declare -A RECOVER_DEPTH=([cache]=96 [free]=192)
-RECOVER_GIVES=300	# MiB that each giver does not need
-RECOVER_FLOOR=48	# MiB; less than a host keeps, so that nothing is taken before
-RECOVER_HOST=1536	# MiB
 RECOVER_TRIES=${RECOVER_TRIES:-15}
+RECOVER_FLOOR=72	# MiB; a twentieth of the host
+RECOVER_HOG=hog.fixed
 RECOVER_GIVERS='cache.1 cache.2 cache.3'
 
 # recover_start - a farm without loads
@@ -18,53 +17,29 @@ recover_start() {
 	local name
 
 	# shellcheck disable=SC2086 # a list of words
-	farm_boot_all on ballonet ramp $RECOVER_GIVERS || return
-	for name in "${FARM_NAMES[@]}"; do
-		farm_prepare "$name" || return
-	done
-	# Closed by its last user, a disk loses what is cached of it.
+	farm_boot_all off ballonet $RECOVER_HOG $RECOVER_GIVERS || return
 	for name in $RECOVER_GIVERS; do
+		farm_prepare "$name" || return
+		# Closed by its last user, a disk loses what is cached of it.
 		guest "$name" 'sleep 100000 </dev/zram1 >/dev/null 2>&1 &'
 	done
-	farm_watch
-	farm_follow
 }
 
-# all_have_all - nobody has a balloon
-all_have_all() {
-	ctl --json list | jq -e 'all(.actual == 0)' >/dev/null
-}
-
-# is_above_floor - and has been so since hostwatch last said otherwise
-is_above_floor() {
-	[ $((FARM_HOST - $(occupied))) -ge "$FARM_FLOOR" ]
-}
-
-# occupied - MiB, by all guests
-occupied() {
-	ctl --json list | jq '[.[].resident] | add / 1048576 | floor'
-}
-
-# in_givers CMD... - ask all of them
+# in_givers CMD... - at the same time, and wait for the end
 in_givers() {
-	local name
+	local name rc=0
 
 	for name in $RECOVER_GIVERS; do
 		guest_ask "$name" "$*"
 	done
-}
-
-# givers_end - what they were asked is done
-givers_end() {
-	local name
-
 	for name in $RECOVER_GIVERS; do
-		guest_answer "$name" 60 >/dev/null || return
+		guest_answer "$name" 60 >/dev/null || rc=1
 	done
+	return $rc
 }
 
-# all_set auto|--balloon=BYTES - of all guests
-all_set() {
+# balloon_of_all auto|--balloon=BYTES
+balloon_of_all() {
 	local name
 
 	for name in "${FARM_NAMES[@]}"; do
@@ -72,39 +47,94 @@ all_set() {
 	done
 }
 
-# recover_give free|cache - the givers have used their memory, or do so now: what
-# is free in a guest is soon the host's in any case
-recover_give() {
+# actual_is BYTES [NAME] - of all, or of that one
+actual_is() {
+	ctl --json list | jq -e "all(select(.name | startswith(\"${2:-}\")) |
+		.actual == $1)" >/dev/null
+}
+
+# occupied - MiB, by all guests
+occupied() {
+	local name sum=0
+
+	for name in "${FARM_NAMES[@]}"; do
+		sum=$((sum + $(guest_mem_blocks "$name")))
+	done
+	echo $((sum / MIB))
+}
+
+# is_above_floor - now
+is_above_floor() {
+	[ $((FARM_HOST - $(occupied))) -ge "$FARM_FLOOR" ]
+}
+
+# is_not_short - the host
+is_not_short() {
+	ctl --json host | jq -e '.level == "green" or .level == "yellow"' >/dev/null
+}
+
+# recover_rest - nobody has a balloon, nor much in memory
+recover_rest() {
+	local most=$(((FARM_GUEST - 192) * MIB))
+
+	farm_manage off || return
+	in_givers 'memload drop >/dev/null 2>&1
+		echo 3 >/proc/sys/vm/drop_caches' || return
+	ctl set $RECOVER_HOG --balloon=$most >/dev/null &&
+		within 20 actual_is $most $RECOVER_HOG &&
+		balloon_of_all --balloon=0 && within 20 actual_is 0 &&
+		balloon_of_all auto
+}
+
+# recover_fill free|cache - the givers have used their memory
+recover_fill() {
 	case $1 in
-	cache)	in_givers "dd if=/dev/zram1 of=/dev/null bs=1M \
-			count=$RECOVER_GIVES 2>/dev/null"
-		givers_end && all_set auto ;;
-	free)	all_set auto && in_givers "memload touch $RECOVER_GIVES" ;;
+	cache)	in_givers 'dd if=/dev/zram1 of=/dev/null bs=1M count=300 \
+			2>/dev/null' ;;
+	free)	in_givers 'memload holes 340' ;;
 	esac
 }
 
-# recover_try free|cache - the longest of what hostwatch saw of it is added to
-# $WORK/short.KIND
-recover_try() {
-	local kind=$1 fill seen
+# recover_manage - on a host that will have nothing left when the hog has all
+recover_manage() {
+	local hog
 
-	guest ramp 'memload drop' >/dev/null 2>&1
-	in_givers 'echo 3 >/proc/sys/vm/drop_caches'
-	givers_end && all_set --balloon=0 || return
-	within 20 all_have_all || return
+	hog=$(guest_mem_blocks $RECOVER_HOG) || return
+	FARM_HOST=$(($(occupied) + FARM_GUEST - hog / MIB))
+	farm_manage on && within 10 is_not_short
+}
+
+# hog_fill - all of its memory, which is the end of the file
+hog_fill() {
+	local file size
+
+	file=$(guest_mem_file $RECOVER_HOG) || return
+	size=$(stat -L -c %s "$file")
+	fallocate -o $((size - FARM_GUEST * MIB)) -l "${FARM_GUEST}M" "$file"
+}
+
+# recover_try free|cache - how long it was, from when the host was short to when
+# it was so no more, is added to $WORK/recover.KIND
+recover_try() {
+	local kind=$1
+
+	recover_rest && recover_fill "$kind" || return
+	# What can be reported is.
 	sleep 3
-	fill=$((FARM_HOST - $(occupied) - 3 * RECOVER_GIVES - FARM_FLOOR +
-		${RECOVER_DEPTH[$kind]}))
-	seen=$(wc -l <"$WORK/spells")
-	recover_give "$kind" && guest ramp "memload fill $fill" || return
-	[ "$kind" = cache ] || givers_end || return
+	recover_manage || return
+	# At any moment between two looks of the manager.
+	sleep "$((3 + RANDOM % 2)).$((RANDOM % 10))"
+	farm_watch
+	hog_fill || return
 	sleep 1
 	within 30 is_above_floor || return
 	sleep 1
-	farm_decided
+	farm_watched
 	# A host that took it in time was never short.
-	tail -n "+$((seen + 1))" "$WORK/spells" | awk '$1 == "short"' |
-		sort -k 3n | tail -n 1 >>"$WORK/short.$kind"
+	awk '$1 == "short" { if (!n++) from = $2; to = $2 + $3
+			if ($4 > most) most = $4 }
+		END { if (n) print to - from, most }' "$WORK/spells" \
+		>>"$WORK/recover.$kind"
 }
 
 # recover_rows - of a table, one for each kind
@@ -112,7 +142,7 @@ recover_rows() {
 	local kind
 
 	for kind in free cache; do
-		awk '{ print $3 }' "$WORK/short.$kind" | sort -n >"$WORK/ms"
+		sort -n "$WORK/recover.$kind" >"$WORK/ms"
 		echo "| $kind | $(wc -l <"$WORK/ms") of $RECOVER_TRIES |" \
 			"$(percentile 50 <"$WORK/ms") |" \
 			"$(percentile 95 <"$WORK/ms") |" \
@@ -122,13 +152,12 @@ recover_rows() {
 
 # recover - the table
 recover() {
-	local FARM_HOST=$RECOVER_HOST FARM_FLOOR=$RECOVER_FLOOR i
+	local FARM_HOST=$((8 * FARM_GUEST)) FARM_FLOOR=$RECOVER_FLOOR i
 
 	recover_start || return
 	for ((i = 0; i < RECOVER_TRIES; i++)); do
 		recover_try free && recover_try cache || return
 	done
-	farm_watched
 	echo '| guests have | was short | ms until above the floor, p50 | p95 | most |'
 	echo '|---|---:|---:|---:|---:|'
 	recover_rows
