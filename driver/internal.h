@@ -441,8 +441,7 @@ struct ballonet_standby {
  * @oom_given:	of @given and @report_over, what its caller has been told of
  * @reboot_nb:	in the kernel's reboot notifier chain
  * @reset_work:	resets a device that asks for it
- * @resets:	how many there were, until there was none for a while.
- *		@lock
+ * @resets:	how many there were until there was none for a while. @lock
  * @reset_last:	jiffies when the last one was due. @lock
  * @reset_never: the driver goes, or the device is down. @lock
  * @memory_nb:	in the kernel's memory notifier chain

@@ -642,7 +642,7 @@ static uint16_t ring_new(const struct ring *r)
 	return __atomic_load_n(&avail[1], __ATOMIC_SEQ_CST) - r->taken;
 }
 
-/* Without it a driver with EVENT_IDX has no reason to say that there is more. */
+/* Without it a driver with EVENT_IDX has no reason to say that more came. */
 static void kick_wanted(const struct ring *r)
 {
 	uint16_t *used = at(r->used, 6 + 8 * r->num);
