@@ -327,7 +327,7 @@ static int vms_sort(struct conf *conf, struct conf_error *error)
 
 	if (!conf->nr_vms)
 		return 0;
-	conf->sorted = calloc(conf->nr_vms, sizeof(*conf->sorted));
+	conf->sorted = calloc(conf->nr_vms, sizeof(void *));
 	if (!conf->sorted) {
 		snprintf(error->file, sizeof(error->file), "%s",
 			 conf->files[0]);
@@ -336,7 +336,7 @@ static int vms_sort(struct conf *conf, struct conf_error *error)
 	}
 	for (i = 0; i < conf->nr_vms; i++)
 		conf->sorted[i] = &conf->vms[i];
-	qsort(conf->sorted, conf->nr_vms, sizeof(*conf->sorted), vms_compare);
+	qsort(conf->sorted, conf->nr_vms, sizeof(void *), vms_compare);
 	return 0;
 }
 
@@ -445,8 +445,8 @@ const struct conf_vm *conf_vm_find(const struct conf *conf, const char *name)
 
 	if (!conf->nr_vms)
 		return NULL;
-	found = bsearch(name, conf->sorted, conf->nr_vms,
-			sizeof(*conf->sorted), name_compare);
+	found = bsearch(name, conf->sorted, conf->nr_vms, sizeof(void *),
+			name_compare);
 	return found ? *found : NULL;
 }
 
