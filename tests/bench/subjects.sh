@@ -102,8 +102,11 @@ subject_boot() {
 	[ "$way" != mem ] || within 60 mem_is_plugged "$name"
 }
 
+# A block counts when it is online, too: that is done at once.
 mem_is_plugged() {
-	[ "$(meminfo "$1" MemTotal)" -ge $(((RAM_MIB * 7 / 8) * MIB)) ]
+	[ "$(guest_qmp "$1" "$(qmp qom-get \
+		"{\"path\":\"$MEM_PATH\",\"property\":\"size\"}")")" = \
+		$((MEM_PLUG * MIB)) ]
 }
 
 subject_end() {

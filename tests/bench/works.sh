@@ -57,7 +57,8 @@ note_time() {
 
 # touch_word - what fills memory quickest
 touch_word() {
-	case $kernel in
+	case $kernel,$(work_cmdline "$work") in
+	uml*,*=1) echo allocate ;;
 	uml*)	echo write ;;
 	*)	echo touch ;;
 	esac
@@ -86,15 +87,18 @@ gathered() {
 	return 1
 }
 
-# shrink NAME MIB - and what that brought
+# shrink NAME MIB - and what that brought: "really" is the time for a GiB that
+# the host has got
 shrink() {
-	local before
+	local before freed
 
 	before=$(occupied "$1")
 	give $(($2 * MIB)) "$1" || return
 	[ "$cycle" -gt 0 ] || return 0
+	freed=$(((before - $(occupied "$1")) / MIB))
 	note_time shrink "$us" "$2"
-	note freed $(((before - $(occupied "$1")) * 1024 / $2 / MIB))
+	note freed $((freed * 1024 / $2))
+	[ $freed -le 0 ] || note_time really "$us" $freed
 }
 
 # grow NAME MIB - how long it took is in $grown; what the host took from standby
@@ -107,15 +111,25 @@ grow() {
 	[ "$cycle" -eq 0 ] || note_time grow "$us" "$2"
 }
 
+# refill NAME MIB - touch as much as has come back, which is mostly what the
+# guest takes first. What the host had to find for it is noted
+refill() {
+	local before
+
+	[ "$way" != take ] || return 0
+	before=$(occupied "$1")
+	touch=$(guest "$1" work "$(touch_word)" "$2") ||
+		fail "$subject: cannot touch $2 MiB" || return
+	[ "$cycle" -gt 0 ] || return 0
+	note_time touch "$touch" "$2"
+	note_time return $((grown + touch)) "$2"
+	note refilled $((($(occupied "$1") - before) * 1024 / $2 / MIB))
+	note huge $(($(huge_mappings "$1") / 1024))
+}
+
 cycle_touched() {
-	touch_all vm || return
-	# All is there again, what the last cycle took, too.
-	if [ "$cycle" -gt 0 ]; then
-		note_time touch "$touch" "$SIZE_MIB"
-		note_time return $((grown + touch)) "$SIZE_MIB"
-		note huge $(($(huge_mappings vm) / 1024))
-	fi
-	gather vm "$SIZE_MIB" && shrink vm "$SIZE_MIB" && grow vm "$SIZE_MIB"
+	touch_all vm && gather vm "$SIZE_MIB" && shrink vm "$SIZE_MIB" &&
+		grow vm "$SIZE_MIB" && refill vm "$SIZE_MIB"
 }
 
 # The host has nothing of what is given, from the second time on.
@@ -133,18 +147,26 @@ cycle_fragmented() {
 
 # free_blocks NAME - free blocks of 2 MiB and more, in 2 MiB
 free_blocks() {
-	guest "$1" "awk '{ for (i = 14; i <= NF; i++) n += \$i * 2 ^ (i - 14) }
-		END { print n + 0 }' /proc/buddyinfo"
+	guest "$1" cat /proc/buddyinfo | awk '
+		{ for (i = 14; i <= NF; i++) n += $i * 2 ^ (i - 14) }
+		END { print n + 0 }'
 }
 
-# fragment - half of what is free, frame by frame
+# fragment - half of what is free, frame by frame, and nothing is free but that:
+# what a program cannot have, the reserve, is in whole blocks, and goes to the
+# pool of huge pages. virtio-mem could not move that, UML has none.
 fragment() {
-	local available
+	local pool=/proc/sys/vm/nr_hugepages available
 
 	guest vm 'echo never >/sys/kernel/mm/transparent_hugepage/enabled' \
 		>/dev/null 2>&1
 	available=$(($(meminfo vm MemAvailable) / MIB - SPARE_MIB))
-	guest vm memload holes $available
+	guest vm memload holes $available || return
+	[ "$way" != mem ] && [[ $kernel != uml* ]] || return 0
+	# What processors have put aside comes only later.
+	for _ in 1 2 3; do
+		guest vm "echo \$((\$(cat $pool) + $(free_blocks vm))) >$pool"
+	done
 }
 
 # cycle_busy: what a program in the guest loses while memory goes and comes
@@ -244,7 +266,7 @@ work_raw() {
 
 # work_alone: the back-end, a VMM that is no VMM, and requests without a guest
 work_alone() {
-	local kind=$ram frames=$((SIZE_MIB * 256)) begin end
+	local kind=$ram frames=$((SIZE_MIB * 256)) at
 
 	[ "$kind" != thp ] || kind=file:/mnt/ram
 	backend_start vm || return
@@ -258,16 +280,23 @@ work_alone() {
 			echo clock
 			echo "ranges inflate 4096:$frames"
 			echo clock
-			echo "ranges deflate 4096:$frames"
+			echo "ranges deflate nowait=1 4096:$frames"
+			echo response deflate
+			echo clock
+			echo "touch 4096 $frames"
+			echo clock
 			echo fill
 		done
 	} >"$WORK/vm.script"
 	in_tmpfs "$TOP/build/tests/vmm" <"$WORK/vm.script" >"$WORK/vm.said" ||
 		fail "$subject: the fake VMM failed"
-	grep '^clock' "$WORK/vm.said" | tail -n +3 | while read -r _ begin; do
-		read -r _ end
-		note_time shrink $((end - begin)) "$SIZE_MIB"
-	done
+	awk '/^clock/ { print $2 }' "$WORK/vm.said" | paste - - - - |
+		tail -n +2 | while read -ra at; do
+			note_time shrink $((at[1] - at[0])) "$SIZE_MIB"
+			note_time grow $((at[2] - at[1])) "$SIZE_MIB"
+			note_time touch $((at[3] - at[2])) "$SIZE_MIB"
+			note_time return $((at[3] - at[1])) "$SIZE_MIB"
+		done
 	wait "${backend_pids[vm]}"
 	unset "backend_pids[vm]"
 }

@@ -4,10 +4,15 @@
  *
  *	work touch MIB		write and free so much memory; says how many
  *				microseconds writing took
+ *	work write MIB		likewise, to a file in memory
+ *	work allocate MIB	likewise, but nothing is written: pages are what
+ *				the kernel makes of them, zeroed if it is told
+ *				to zero what it allocates
  *	work spin SECONDS	walk through 16 MiB for so long; says how many
  *				rounds there were in a second, times 1000, and
  *				the longest one, in microseconds
  */
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +80,19 @@ static void write_file(size_t bytes)
 	printf("%llu\n", (unsigned long long)(now_us() - begin));
 }
 
+/* The kernel's own work alone: no copy and one system call. */
+static void allocate(size_t bytes)
+{
+	int fd = memfd_create("work", 0);
+	uint64_t begin = now_us();
+
+	if (fallocate(fd, 0, 0, bytes)) {
+		perror("work: fallocate");
+		exit(1);
+	}
+	printf("%llu\n", (unsigned long long)(now_us() - begin));
+}
+
 static void spin(uint64_t us)
 {
 	volatile uint64_t *words = map(SPIN_BYTES);
@@ -104,10 +122,14 @@ int main(int argc, char **argv)
 		write_file(strtoul(argv[2], NULL, 10) << 20);
 		return 0;
 	}
+	if (argc == 3 && !strcmp(argv[1], "allocate")) {
+		allocate(strtoul(argv[2], NULL, 10) << 20);
+		return 0;
+	}
 	if (argc == 3 && !strcmp(argv[1], "spin")) {
 		spin(strtoul(argv[2], NULL, 10) * 1000000);
 		return 0;
 	}
-	fprintf(stderr, "usage: work touch|write MIB | spin SECONDS\n");
+	fprintf(stderr, "usage: work touch|write|allocate MIB | spin SECONDS\n");
 	return 2;
 }

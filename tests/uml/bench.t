@@ -24,6 +24,12 @@ test_a_guest_and_the_raw_limit_are_measured() {
 	check test -s "$WORK/bench/touched.svg"
 }
 
+test_the_back_end_is_measured_without_a_guest() {
+	check bench alone-memfd touched || return
+	row alone-memfd shrink
+	row alone-memfd return
+}
+
 test_counts_are_taken() {
 	check bench uml-ballonet-memfd counts || return
 	row uml-ballonet-memfd shrink-kicks

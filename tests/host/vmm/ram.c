@@ -171,6 +171,15 @@ static void cmd_mark(char **arg)
 	mark(number(arg[2]), number(arg[3]), !strcmp(arg[1], "out"));
 }
 
+/* "touch FRAME NR": a word of each page, and nothing is noted. */
+static void cmd_touch(char **arg)
+{
+	uint64_t frame = number(arg[1]), end = frame + number(arg[2]);
+
+	for (; frame < end; frame++)
+		*(volatile uint64_t *)at(frame * PAGE) = frame;
+}
+
 /* "refill": the guest writes its own memory again, after a stop. */
 static void cmd_refill(char **arg)
 {
@@ -184,6 +193,7 @@ const struct command ram_commands[] = {
 	{ "blocks", cmd_blocks },
 	{ "resident", cmd_resident },
 	{ "mark", cmd_mark },
+	{ "touch", cmd_touch },
 	{ "refill", cmd_refill },
 	{ NULL, NULL },
 };
