@@ -8,9 +8,11 @@
 #include "logline.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE_BYTES	4096
@@ -82,6 +84,41 @@ static void nobody_waits_for_who_reads_a_pipe(void **state)
 	lines_are_lost_and_counted(fds);
 }
 
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+/* A signal that ends the wait early is no reader. */
+static void nobody_waits_who_gets_a_signal(void **state)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGUSR1 };
+	struct itimerspec soon = { .it_value.tv_nsec = 10000000 };
+	char bytes[PAGE_BYTES] = { 0 };
+	timer_t timer;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	while (write(fds[1], bytes, sizeof(bytes)) > 0)
+		;
+	fcntl(fds[1], F_SETFL, 0);
+	sigaction(SIGUSR1, &act, NULL);
+	assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+	alarm(LIMIT_S);
+	err_set(fds[1]);
+	timer_settime(timer, 0, &soon, NULL);
+	say("nobody reads it\n");
+	err_set(own_stderr);
+	alarm(0);
+	timer_delete(timer);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* As the journal has it. */
 static void nobody_waits_for_who_reads_a_socket(void **state)
 {
@@ -120,6 +157,7 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_who_reads_a_pipe),
 		cmocka_unit_test(nobody_waits_for_who_reads_a_socket),
 		cmocka_unit_test(a_file_gets_every_line),
+		cmocka_unit_test(nobody_waits_who_gets_a_signal),
 	};
 
 	own_stderr = dup(STDERR_FILENO);

@@ -13,6 +13,7 @@
  */
 #include "logline.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -33,8 +34,13 @@ static int out_is_full(void)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	/* An error is for the write to find. */
-	return !poll(&out, 1, atomic_load(&lost) ? 0 : WAIT_MS);
+	int n;
+
+	do
+		n = poll(&out, 1, atomic_load(&lost) ? 0 : WAIT_MS);
+	while (n < 0 && errno == EINTR);
+	/* Any other error is for the write to find. */
+	return !n;
 }
 
 /**
