@@ -94,9 +94,10 @@ static int dirs_make(struct manager *manager)
 		return -ENAMETOOLONG;
 	}
 	snprintf(qmp_dir, sizeof(qmp_dir), "%s/qmp", run);
-	/* VMMs make their monitors there, and leave those of others alone. */
-	rc = dir_make(run, 0755, -1) ?: dir_make(manager->vm_dir, 0750, gid) ?:
-		dir_make(qmp_dir, 01770, gid);
+	rc = dir_make(run, 0755, -1) ?: dir_make(manager->vm_dir, 0750, gid);
+	/* For VMMs, whose group may be another, if somebody else has made it. */
+	if (!rc && access(qmp_dir, F_OK))
+		rc = dir_make(qmp_dir, 01770, gid);
 	if (rc)
 		log_err("%s: cannot make the directory: %s", run,
 			strerror(-rc));
