@@ -23,6 +23,17 @@ static uint64_t occupied(const struct governor *governor)
 	return sum;
 }
 
+/* What a dry run would have taken of what is on standby counts as free. */
+static uint64_t planned(const struct governor *governor)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < governor->nr; i++)
+		sum = add_sat(sum, governor->guests[i].taking);
+	return sum;
+}
+
 /**
  * governor_glance - has the host become shorter since the last plan?
  * @governor:	the governor, with its host
@@ -39,5 +50,7 @@ bool governor_glance(struct governor *governor)
 			  &host))
 		return false;
 	host.held = governor->snapshot.held;
+	if (conf->manage == CONF_MANAGE_DRY_RUN)
+		host.available = add_sat(host.available, planned(governor));
 	return plan_is_late(&host, &governor->memory);
 }
