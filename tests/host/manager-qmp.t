@@ -71,6 +71,16 @@ test_what_there_is_not_is_said() {
 	ctl_fails 6 'it has no back-end' restart a
 }
 
+# One VMM must not choose another's monitor.
+test_a_monitor_that_is_a_link_is_refused() {
+	ln -s "$MON/3.qmp" "$MON/link.qmp"
+	check ctl add link "--qmp=$MON/link.qmp" >/dev/null
+	within 30 grep -q 'link: .*symbolic links' "$WORK/log"
+	is_state link running && fail "its monitor is another's"
+	check ctl remove link
+	rm "$MON/link.qmp"
+}
+
 test_a_VM_is_added_kept_over_a_restart_and_removed() {
 	eq "$(ctl add c "--qmp=$MON/3.qmp")" "$MON/3.qmp" "what add prints"
 	within 30 is_state c running || return

@@ -19,10 +19,12 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -286,11 +288,32 @@ static void peer_update(struct qmp_link *link)
 	link->pid = pid;
 }
 
+/*
+ * VMMs make their monitors where other VMMs do: what is there must not lead to
+ * the monitor of another.
+ */
+static int monitor_connect(const char *path, int *ret_fd)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc;
+	char self[sizeof("/proc/self/fd/-2147483648")];
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0)
+		rc = -errno;
+	else
+		rc = S_ISLNK(st.st_mode) ? -ELOOP : sock_connect(self, ret_fd);
+	close(fd);
+	return rc;
+}
+
 static void link_open(struct qmp_link *link)
 {
 	int rc;
 
-	rc = sock_connect(link->path, &link->fd);
+	rc = monitor_connect(link->path, &link->fd);
 	if (rc == -EAGAIN) {
 		link_fail(link, "others wait for this monitor already");
 		return;
