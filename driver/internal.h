@@ -54,7 +54,7 @@
 /* 2 MiB, the huge page of the processors that KVM is used on. */
 #define BALLONET_HUGE_ORDER	9
 
-/* Without memory for a table of its own a buffer goes into the ring itself. */
+/* Without indirect descriptors a ring allocates nothing: no warning either. */
 #define BALLONET_GFP_RING	(GFP_ATOMIC | __GFP_NOWARN)
 
 /* Frames in a page of this kernel: only sizes that are a frame are known. */
