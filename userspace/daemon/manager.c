@@ -94,8 +94,9 @@ static int dirs_make(struct manager *manager)
 		return -ENAMETOOLONG;
 	}
 	snprintf(qmp_dir, sizeof(qmp_dir), "%s/qmp", run);
-	rc = dir_make(run, 0755, -1) ?: dir_make(manager->vm_dir, 0750, gid);
-	/* For VMMs, whose group may be another, if somebody else has made it. */
+	rc = dir_make(run, 0755, -1) ?:
+		dir_make(manager->vm_dir, 0750, gid);
+	/* For VMMs, whose group may be another if somebody else has made it. */
 	if (!rc && access(qmp_dir, F_OK))
 		rc = dir_make(qmp_dir, 01770, gid);
 	if (rc)
