@@ -47,7 +47,7 @@ static bool event_add(struct ballonet_events *ev, u16 type, u64 value)
 	event->seq = cpu_to_le32(ev->seq);
 	event->value = cpu_to_le64(value);
 	sg_init_one(&sg, event, sizeof(*event));
-	if (virtqueue_add_outbuf(ev->vq, &sg, 1, event, BALLONET_GFP_RING))
+	if (virtqueue_add_outbuf(ev->vq, &sg, 1, event, GFP_ATOMIC))
 		return false;
 	ev->idle &= ~BIT(i - 1);
 	trace_ballonet_event(ev->bal, type, ev->seq, value);

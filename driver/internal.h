@@ -54,9 +54,6 @@
 /* 2 MiB, the huge page of the processors that KVM is used on. */
 #define BALLONET_HUGE_ORDER	9
 
-/* Without indirect descriptors a ring allocates nothing: no warning either. */
-#define BALLONET_GFP_RING	(GFP_ATOMIC | __GFP_NOWARN)
-
 /* Frames in a page of this kernel: only sizes that are a frame are known. */
 static_assert(PAGE_SHIFT == BALLONET_FRAME_SHIFT);
 

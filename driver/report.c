@@ -49,8 +49,7 @@ static int report(struct page_reporting_dev_info *info, struct scatterlist *sg,
 
 	spin_lock_irqsave(&bal->lock, flags);
 	rc = bal->closed ? -ENODEV :
-	     virtqueue_add_inbuf(bal->reportq, sg, nents, bal,
-				 BALLONET_GFP_RING);
+	     virtqueue_add_inbuf(bal->reportq, sg, nents, bal, GFP_ATOMIC);
 	if (!rc) {
 		bal->report_done = false;
 		WRITE_ONCE(bal->report_out, true);

@@ -350,7 +350,7 @@ int ballonet_rq_send(struct ballonet_queue *q, struct ballonet_rq *rq)
 
 	spin_lock_irqsave(&q->lock, flags);
 	vq = q->vq;
-	rc = vq ? virtqueue_add_sgs(vq, sgs, 1, nr_in, rq, BALLONET_GFP_RING) :
+	rc = vq ? virtqueue_add_sgs(vq, sgs, 1, nr_in, rq, GFP_ATOMIC) :
 		  -ENODEV;
 	if (!rc) {
 		q->in_flight++;
