@@ -40,3 +40,13 @@ tell() {
 count() {
 	liar count "$1"
 }
+
+# count_is KEY N
+count_is() {
+	[ "$(count "$1")" = "$2" ]
+}
+
+# count_at_least KEY N
+count_at_least() {
+	[ "$(count "$1")" -ge "$2" ]
+}

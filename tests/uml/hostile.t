@@ -33,10 +33,6 @@ MAY_SAY+='|hrtimer: interrupt took'
 
 log_seen=0
 
-count_at_least() {
-	[ "$(count "$1")" -ge "$2" ]
-}
-
 # guest_meets_liar FEATURES - boots, with known data in its memory
 guest_meets_liar() {
 	liar_start vm "$1"

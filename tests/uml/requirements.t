@@ -46,14 +46,6 @@ leave() {
 	within 5 gone "$liar_pid"
 }
 
-count_is() {
-	[ "$(count "$1")" = "$2" ]
-}
-
-count_at_least() {
-	[ "$(count "$1")" -ge "$2" ]
-}
-
 accepted() {
 	echo $(($(count accepted) & $1))
 }
