@@ -33,7 +33,6 @@ static atomic_uint lost;
 static int out_is_full(void)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
-
 	int n;
 
 	do
