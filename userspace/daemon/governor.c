@@ -93,6 +93,21 @@ static int arrays_grow(struct governor *governor, size_t nr)
 	return rc;
 }
 
+/**
+ * governor_vm_look - what is known of a VM, as far as the host can believe it
+ * @governor:	the governor, with its host
+ * @vm:		the VM
+ * @ret_guest:	gets it
+ */
+void governor_vm_look(const struct governor *governor, struct vm *vm,
+		      struct plan_guest *ret_guest)
+{
+	vm_snapshot(vm, ret_guest);
+	/* Whatever a back-end says: what all occupy is the host's budget. */
+	ret_guest->resident = min_u64(ret_guest->resident,
+				      host_ram(governor->host));
+}
+
 static void guest_look(struct governor *governor, struct vm *vm,
 		       struct plan_guest *ret_guest)
 {
@@ -103,10 +118,7 @@ static void guest_look(struct governor *governor, struct vm *vm,
 	bool has_rival = vm->way.kind == WAY_QMP &&
 		ladder_rivals(governor->ladder) & RIVAL_BALLOON;
 
-	vm_snapshot(vm, ret_guest);
-	/* Whatever a back-end says: what all occupy is the host's budget. */
-	ret_guest->resident = min_u64(ret_guest->resident,
-				      host_ram(governor->host));
+	governor_vm_look(governor, vm, ret_guest);
 	policy_limits(policy, ret_guest->memory, host_ram(governor->host),
 		      &ret_guest->limits);
 	if (!policy_is_managed(policy, has_rival)) {
@@ -477,12 +489,7 @@ const char *governor_level(const struct governor *governor)
 /* The plan counts as free what it has taken of what is on standby; not yet. */
 static uint64_t available_now(const struct governor *governor)
 {
-	uint64_t available = governor->snapshot.available;
-	size_t i;
-
-	for (i = 0; i < governor->nr; i++)
-		available = sub_sat(available, governor->guests[i].taking);
-	return available;
+	return sub_sat(governor->snapshot.available, governor_taking(governor));
 }
 
 /**

@@ -16,21 +16,9 @@ static uint64_t occupied(const struct governor *governor)
 	for (vm = governor->manager->vms; vm; vm = vm->next) {
 		struct plan_guest guest = { 0 };
 
-		vm_snapshot(vm, &guest);
-		sum = add_sat(sum, min_u64(guest.resident,
-					   host_ram(governor->host)));
+		governor_vm_look(governor, vm, &guest);
+		sum = add_sat(sum, guest.resident);
 	}
-	return sum;
-}
-
-/* What a dry run would have taken of what is on standby counts as free. */
-static uint64_t planned(const struct governor *governor)
-{
-	uint64_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < governor->nr; i++)
-		sum = add_sat(sum, governor->guests[i].taking);
 	return sum;
 }
 
@@ -50,7 +38,9 @@ bool governor_glance(struct governor *governor)
 			  &host))
 		return false;
 	host.held = governor->snapshot.held;
+	/* What a dry run would have taken counts as free, as in its plan. */
 	if (conf->manage == CONF_MANAGE_DRY_RUN)
-		host.available = add_sat(host.available, planned(governor));
+		host.available = add_sat(host.available,
+					 governor_taking(governor));
 	return plan_is_late(&host, &governor->memory);
 }

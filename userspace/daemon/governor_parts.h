@@ -63,6 +63,8 @@ void governor_plan_in(struct governor *governor, uint64_t ms);
 int governor_plan(struct governor *governor);
 
 void governor_hurry(struct governor *governor);
+void governor_vm_look(const struct governor *governor, struct vm *vm,
+		      struct plan_guest *ret_guest);
 
 /* governor_glance.c */
 bool governor_glance(struct governor *governor);
@@ -70,6 +72,7 @@ bool governor_glance(struct governor *governor);
 /* governor_take.c */
 void governor_take_look(struct governor *governor, size_t nr);
 void governor_take(struct vm *vm, uint64_t bytes);
+uint64_t governor_taking(const struct governor *governor);
 
 /* governor_admit.c */
 bool governor_moves(const struct plan_guest *guest);

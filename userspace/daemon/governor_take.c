@@ -46,6 +46,22 @@ void governor_take_look(struct governor *governor, size_t nr)
 	plan_take(&governor->snapshot, &governor->memory, governor->guests, nr);
 }
 
+/**
+ * governor_taking - what the last plan takes of what is on standby
+ * @governor:	the governor
+ *
+ * Return: bytes, of all VMs.
+ */
+uint64_t governor_taking(const struct governor *governor)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < governor->nr; i++)
+		sum = add_sat(sum, governor->guests[i].taking);
+	return sum;
+}
+
 static void on_taken(int rc, const struct varlink_reply *reply,
 		     void *userdata)
 {
