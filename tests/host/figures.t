@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/pressure/farm.sh"
+. "$TOP/tests/pressure/room.sh"
 . "$TOP/tests/pressure/recover.sh"
 
 # short VM SECONDS... - what a guest told
@@ -49,6 +50,19 @@ test_the_way_back_is_counted_by_what_the_host_lacks() {
 		"row of what was free"
 	eq "$(recover_rows | tail -n 1)" "| cache | 0 of 3 | - | - | - |" \
 		"row of what was cached"
+}
+
+test_roles_are_changed_so_that_a_slower_guest_does_not_count() {
+	# compile.2 is twice as slow; being managed costs a hundredth.
+	half() {
+		case $2 in
+		*.1) costs+=(1010000 2000000) ;;
+		*.2) costs+=(2020000 1000000) ;;
+		esac
+	}
+	pair compile >"$WORK/room.pairs"
+	eq "$(room_row compile)" \
+		"| compile | 1 | 1414 | 1428 | +1.0 % | +1.0 % to +1.0 % |" row
 }
 
 run_tests
