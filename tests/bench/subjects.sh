@@ -9,7 +9,9 @@
 #	vhost	vhost-user-balloon
 #	take	likewise, but what is on standby
 #	idle	likewise, by itself: reports, and the host takes standby eagerly
-#	report	nobody asks: free page reporting to QEMU's own device
+#	report	nobody asks: free page reporting alone, to QEMU's own device, or from
+#		User-Mode Linux to vhost-user-balloon
+#	managed	as idle, and ballonetd manages it, on a host that is short
 #	mem	virtio-mem
 #	raw	nobody's memory: one process that frees its own (raw.c)
 #	alone	vhost-user-balloon and the fake VMM of tests/host/vmm
@@ -37,7 +39,12 @@ uml-ballonet-memfd	uml	ballonet	vhost	memfd
 uml-ballonet-thp	uml	ballonet	vhost	thp
 uml-standby-memfd	uml	ballonet	take	memfd
 uml-standby-thp		uml	ballonet	take	thp
+uml-idle-memfd		uml	ballonet	idle	memfd
 uml-idle-thp		uml	ballonet	idle	thp
+uml-report-memfd	uml	virtio_balloon	report	memfd
+uml-report-thp		uml	virtio_balloon	report	thp
+uml-managed-memfd	uml	ballonet	managed	memfd
+uml-managed-thp		uml	ballonet	managed	thp
 alone-memfd		-	-		alone	memfd
 alone-thp		-	-		alone	thp
 alone-hugetlb		-	-		alone	hugetlb
@@ -78,7 +85,27 @@ backend_of() {
 	vhost)	backend_start "$1" ;;
 	take)	backend_start "$1" --standby=on-demand ;;
 	idle)	backend_start "$1" --standby=eager ;;
+	report)	[[ $kernel != uml* ]] || backend_start "$1" ;;
+	managed) managed "$1" ;;
 	esac
+}
+
+# What a host has for a guest of twice as much, if not told otherwise.
+MANAGED_MIB=${MANAGED_MIB:-448}
+
+# managed NAME - ballonetd, and as the socket of the guest the one it made
+managed() {
+	local run=$WORK/run
+
+	printf '%s\n' '[host]' 'manage = on' "budget = ${MANAGED_MIB}M" \
+		"[vm $1]" "min = $((MANAGED_MIB / 4))M" \
+		'standby = eager' >"$WORK/d.conf"
+	"$BIN/ballonetd" "--config=$WORK/d.conf" "--runtime-dir=$run" \
+		"--backend=$BIN/vhost-user-balloon" \
+		>"$WORK/$1.backend.log" 2>&1 </dev/null &
+	backend_pids[$1]=$!
+	within 5 test -S "$run/vm/$1.sock" &&
+		ln -sf "$run/vm/$1.sock" "$WORK/$1.sock"
 }
 
 # subject_boot NAME MIB CMDLINE - a guest with its driver
@@ -89,9 +116,12 @@ subject_boot() {
 	qmp)	device=qemu ;;
 	mem)	device=none mem=${MEM_BASE}M args=$(mem_args "$name")
 		cmdline+=' memhp_default_state=online_movable' ;;
-	report)	device=none
+	report)	[[ $kernel = uml* ]] || device=none
 		args='-device virtio-balloon-pci,id=balloon,free-page-reporting=on' ;;
 	esac
+	# Reports are of 2 MiB, as on x86; left alone, it has 4 MiB.
+	[[ $kernel != uml* ]] ||
+		cmdline+=' page_reporting.page_reporting_order=9'
 	backend_of "$name" &&
 		guest_start "$name" "$kernel" "ram=$ram" "mem=$mem" \
 			"device=$device" "socket=$WORK/$name.sock" \
@@ -99,6 +129,7 @@ subject_boot() {
 	[[ $kernel = uml* ]] || guest_qmp "$name" query-status >/dev/null
 	# As udev does where it is not told otherwise.
 	driver_load "$name" "$driver" || return
+	[ "$way" != managed ] || guest "$name" ballonet-psi || return
 	[ "$way" != mem ] || within 60 mem_is_plugged "$name"
 }
 
@@ -111,9 +142,7 @@ mem_is_plugged() {
 
 subject_end() {
 	guest_stop "$1"
-	case $way in
-	vhost | take | idle) backend_stop "$1" ;;
-	esac
+	[ -z "${backend_pids[$1]:-}" ] || backend_stop "$1"
 	rm -f "$WORK/$1".{sock,ctl}
 }
 

@@ -14,6 +14,7 @@ fragmented	init_on_alloc=0		qmp vhost mem raw
 busy		init_on_alloc=0		qmp vhost take mem
 stopped		init_on_alloc=0		take
 freed		init_on_alloc=0		report idle
+compile		init_on_alloc=0		report idle managed
 counts		init_on_alloc=0		qmp vhost take mem
 crowd-1		init_on_alloc=0		qmp vhost take
 crowd-4		init_on_alloc=0		qmp vhost take
@@ -29,6 +30,8 @@ CROWD_MIB=$((SIZE_MIB / 4))
 # Memory that the guest keeps to itself when it touches all that it can.
 SPARE_MIB=$((24 + RAM_MIB / 50))
 SPIN_SECONDS=6
+# What runs there has a size of its own.
+COMPILE_RAM_MIB=1024
 
 work_names() {
 	awk 'NF { print $1 }' <<<"$WORK_TABLE"
@@ -41,7 +44,8 @@ work_cmdline() {
 # work_fits NAME - the subject that is set
 work_fits() {
 	awk -v name="$1" -v way="$way" '$1 == name { $1 = $2 = ""; print $0 " " }' \
-		<<<"$WORK_TABLE" | grep -q " $way "
+		<<<"$WORK_TABLE" | grep -q " $way " &&
+		{ [ "$1" != compile ] || [[ $kernel = uml* ]]; }
 }
 
 # note METRIC VALUE - a result; of a time, for a GiB
@@ -207,6 +211,33 @@ cycle_freed() {
 		$((used - SIZE_MIB * MIB / 100 * 99))) ||
 		fail "$subject: not reclaimed" || return
 	[ "$cycle" -eq 0 ] || note_time freed-to-host $((end - begin)) "$SIZE_MIB"
+}
+
+# work_compile: a developer's machine for a minute (build). What its memory
+# occupies then, as GiB x min, and how long its builds took; their processor
+# time is what other load on the machine changes less
+work_compile() {
+	local initrd="initrd=$TOP/build/guest/pressure.cpio"
+	local before built area most
+
+	"$TOP/tests/pressure/initrd" || return
+	subject_boot vm $COMPILE_RAM_MIB "$(work_cmdline "$work") $initrd" ||
+		return
+	guest vm 'modprobe zram num_devices=2 &&
+		echo 1G >/sys/block/zram1/disksize' || return
+	before=$(cpu_ms vm)
+	"$TOP/build/tests/meter" "$(guest_mem_file vm)" 100 >"$WORK/meter" &
+	built=$(guest vm "$(<"$TOP/tests/bench/build")") ||
+		fail "$subject: $built"
+	kill -TERM $!
+	wait $!
+	[ -z "$test_failed" ] || return
+	note built-cpu-ms $(($(cpu_ms vm) - before))
+	note built-ms "$built"
+	read -r area most <"$WORK/meter"
+	note gib-min "$area"
+	note most-mib "$most"
+	subject_end vm
 }
 
 # crowd N - so many guests, a quarter of the size each
