@@ -23,13 +23,13 @@ crowd-16	init_on_alloc=0		qmp vhost take
 
 # Of the shrink when there is no whole block free, in percent of the usual.
 FRAGMENTED_PERCENT=45
-# A guest of a crowd.
+# A guest of a crowd; below that, its floor is all it has.
 # shellcheck disable=SC2153 # run sets it
-CROWD_RAM_MIB=$((RAM_MIB / 4))
+CROWD_RAM_MIB=$((RAM_MIB / 4 > 256 ? RAM_MIB / 4 : 256))
 CROWD_MIB=$((SIZE_MIB / 4))
 # Memory that the guest keeps to itself when it touches all that it can.
 SPARE_MIB=$((24 + RAM_MIB / 50))
-SPIN_SECONDS=6
+SPIN_SECONDS=4
 # What runs there has a size of its own.
 COMPILE_RAM_MIB=1024
 
@@ -178,11 +178,12 @@ cycle_busy() {
 	local alone during longest
 
 	touch_all vm && gather vm "$SIZE_MIB" || return
-	read -r alone _ < <(guest vm work spin $SPIN_SECONDS)
+	# All of the answer: who reads a part would go on listening.
+	read -r alone _ <<<"$(guest vm work spin $SPIN_SECONDS)"
 	guest_ask vm work spin $SPIN_SECONDS
 	sleep 1
 	give $((SIZE_MIB * MIB)) vm
-	read -r during longest < <(guest_answer vm 60)
+	read -r during longest <<<"$(guest_answer vm 60)"
 	[ "$cycle" -eq 0 ] ||
 		note_time lost $(((alone - during) * SPIN_SECONDS * 1000000 /
 			alone)) "$SIZE_MIB"
