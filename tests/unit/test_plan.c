@@ -324,6 +324,32 @@ static void what_is_spare_is_not_given_where_it_was_just_taken(void **state)
 	assert_true(w.guests[0].target < target);
 }
 
+static void what_is_spare_is_not_given_where_idle_memory_is_taken(void **state)
+{
+	struct world w;
+	uint64_t target, min_free;
+	int second;
+
+	(void)state;
+	world_init(&w, 1, 2 * GIB);
+	world_meet(&w);
+	min_free = plan_min_free(w.host.total);
+	w.host.available = 3 * min_free;
+	world_run(&w, 10);
+	target = w.guests[0].target;
+	assert_true(target > GIB / 2);
+	/* More than YELLOW begins with, not enough for it to end. */
+	for (second = 0; second < 300; second++) {
+		w.host.available = 49 * min_free / 10;
+		world_run(&w, 1);
+	}
+	assert_int_equal(w.summary.level, PLAN_YELLOW);
+	assert_int_equal(w.guests[0].target, target);
+	w.host.available = 30 * GIB;
+	world_run(&w, 60);
+	assert_true(w.guests[0].target < target);
+}
+
 static void targets_go_down_in_steps_and_in_sight(void **state)
 {
 	struct world w;
@@ -448,25 +474,33 @@ static void need_is_met_from_the_reserve_when_the_host_is_short(void **state)
 	assert_true(w.decisions[1].keep < 8 * GIB);
 }
 
+/* A guest was given memory in need; that was a false alarm. */
+static uint64_t given_init(struct world *w)
+{
+	uint64_t given;
+
+	world_init(w, 1, 2 * GIB);
+	world_meet(w);
+	w->guests[0].target = w->guests[0].actual = 3 * GIB;
+	w->guests[0].resident = 5 * GIB;
+	w->guests[0].stats.available = 100 * MIB;
+	w->host.available = 20 * GIB;
+	world_plan(w);
+	given = w->decisions[0].keep;
+	assert_int_equal(w->decisions[0].reason, PLAN_NEED);
+	world_obey(w);
+	w->guests[0].stats.available = 5 * GIB;
+	w->guests[0].resident = 8 * GIB;
+	return given;
+}
+
 static void what_was_given_is_not_taken_for_a_while(void **state)
 {
 	struct world w;
 	uint64_t given;
 
 	(void)state;
-	world_init(&w, 1, 2 * GIB);
-	world_meet(&w);
-	w.guests[0].target = w.guests[0].actual = 3 * GIB;
-	w.guests[0].resident = 5 * GIB;
-	w.guests[0].stats.available = 100 * MIB;
-	w.host.available = 20 * GIB;
-	world_plan(&w);
-	given = w.decisions[0].keep;
-	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
-	world_obey(&w);
-	/* It was a false alarm, and the host gets short. */
-	w.guests[0].stats.available = 5 * GIB;
-	w.guests[0].resident = 8 * GIB;
+	given = given_init(&w);
 	w.host.available = 3 * plan_min_free(w.host.total) / 2;
 	world_wait(&w, 1000);
 	world_plan(&w);
@@ -476,6 +510,45 @@ static void what_was_given_is_not_taken_for_a_while(void **state)
 	assert_true(w.decisions[0].keep >= given);
 	/* But a host in distress comes first. */
 	w.host.available = MIB;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_true(w.decisions[0].keep < given);
+}
+
+static void distress_that_is_foreseen_takes_back_nothing_at_once(void **state)
+{
+	struct world w;
+	uint64_t given;
+
+	(void)state;
+	given = given_init(&w);
+	w.host.available = 11 * plan_min_free(w.host.total) / 10;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_true(w.summary.level >= PLAN_RED);
+	assert_true(w.decisions[0].share < given - 256 * MIB);
+	assert_int_equal(w.decisions[0].reason, PLAN_HOLD);
+	assert_int_equal(w.decisions[0].keep, given);
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_int_equal(w.decisions[0].reason, PLAN_HOLD);
+	/* It lasts. */
+	world_wait(&w, 30000);
+	world_plan(&w);
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_int_equal(w.summary.level, PLAN_RED);
+	assert_true(w.decisions[0].keep < given);
+}
+
+static void distress_that_is_there_takes_back_what_was_given(void **state)
+{
+	struct world w;
+	uint64_t given;
+
+	(void)state;
+	given = given_init(&w);
+	w.host.available = 9 * plan_min_free(w.host.total) / 10;
 	world_wait(&w, 1000);
 	world_plan(&w);
 	assert_true(w.decisions[0].keep < given);
@@ -1049,6 +1122,8 @@ int main(void)
 		cmocka_unit_test(an_oom_kill_is_evidence),
 		cmocka_unit_test(
 			what_is_spare_is_not_given_where_it_was_just_taken),
+		cmocka_unit_test(
+			what_is_spare_is_not_given_where_idle_memory_is_taken),
 		cmocka_unit_test(targets_go_down_in_steps_and_in_sight),
 		cmocka_unit_test(what_nobody_occupies_is_taken_at_once),
 		cmocka_unit_test(a_small_difference_is_left),
@@ -1058,6 +1133,10 @@ int main(void)
 		cmocka_unit_test(
 			need_is_met_from_the_reserve_when_the_host_is_short),
 		cmocka_unit_test(what_was_given_is_not_taken_for_a_while),
+		cmocka_unit_test(
+			distress_that_is_foreseen_takes_back_nothing_at_once),
+		cmocka_unit_test(
+			distress_that_is_there_takes_back_what_was_given),
 		cmocka_unit_test(stale_numbers_shrink_nobody),
 		cmocka_unit_test(who_falls_silent_is_in_need_for_a_while),
 		cmocka_unit_test(who_cannot_say_so_is_looked_at_more_often),

@@ -231,6 +231,7 @@ struct plan_host_memory {
  * @boost:	earned by having suffered
  * @hold_until_ms: take nothing until then
  * @hold_ms:	how long the next hold is
+ * @given_ms:	when it was last given something, or in need
  * @need_ms:	when it was last in need
  * @swapped_ms:	when it was last seen to swap out
  * @taken_ms:	when something was last taken from it
@@ -253,6 +254,7 @@ struct plan_memory {
 	uint64_t boost;
 	uint64_t hold_until_ms;
 	uint64_t hold_ms;
+	uint64_t given_ms;
 	uint64_t need_ms;
 	uint64_t swapped_ms;
 	uint64_t taken_ms;

@@ -20,6 +20,8 @@
 /* longer each time if it was needed, until it was quiet for so long. */
 #define HOLD_MAX_MS	600000
 #define QUIET_MS	120000
+/* In RED only this, and only if RED is what is foreseen. */
+#define FRESH_MS	30000
 /* Spare memory is handed out slowly, permille of the memory a second. */
 #define SPARE_PERMILLE	10
 /* Free memory that is worth paging out, in quarters of min_free. */
@@ -122,11 +124,26 @@ static bool held(const struct plan_tick *tick,
 		memory->hold_until_ms - now <= HOLD_MAX_MS;
 }
 
+/*
+ * RED is called a second ahead, and then lasts. As long as the host still has
+ * what it should keep, that is no reason to take back what was given a moment
+ * ago: it would be asked for again.
+ */
+static bool fresh(const struct plan_tick *tick,
+		  const struct plan_memory *memory)
+{
+	uint64_t now = tick->host->now_ms;
+
+	return tick->ready >= tick->min_free && memory->given_ms &&
+		memory->given_ms <= now && now - memory->given_ms < FRESH_MS;
+}
+
 static void hold(const struct plan_tick *tick, struct plan_memory *memory,
 		 bool need)
 {
 	uint64_t now = tick->host->now_ms, ms = HOLD_MS;
 
+	memory->given_ms = max_u64(now, 1);
 	if (!held(tick, memory))
 		memory->hold_until_ms = 0;
 	if (!memory->hold_ms || memory->need_ms > now ||
@@ -176,7 +193,10 @@ static bool quiet(const struct plan_tick *tick,
 		tick->host->now_ms - memory->taken_ms > QUIET_MS;
 }
 
-/* Up to demand as the host has it; beyond, slowly, and if that is no strain. */
+/*
+ * Up to demand as the host has it; beyond, slowly, and only where nothing is
+ * taken from anybody: what is spare in YELLOW is the first to be missed.
+ */
 static uint64_t grow(const struct plan_tick *tick,
 		     const struct plan_guest *guest,
 		     const struct plan_memory *memory,
@@ -189,7 +209,7 @@ static uint64_t grow(const struct plan_tick *tick,
 	if (want)
 		return keep + (tick->wanted <= room ? want :
 			       mul_div(want, room, tick->wanted));
-	if (tick->level > PLAN_YELLOW || !quiet(tick, memory))
+	if (tick->level > PLAN_GREEN || !quiet(tick, memory))
 		return keep;
 	step = flow(mul_div(guest->memory, SPARE_PERMILLE, 1000), tick->dt_ms);
 	return min_u64(decision->share, add_sat(keep, step));
@@ -270,7 +290,7 @@ static enum plan_reason spared(const struct plan_tick *tick,
 {
 	if (plan_is_stuck(tick, memory))
 		return PLAN_STUCK;
-	if (tick->level < PLAN_RED && held(tick, memory))
+	if (tick->level < PLAN_RED ? held(tick, memory) : fresh(tick, memory))
 		return PLAN_HOLD;
 	return unjudged(tick, guest, memory);
 }
