@@ -31,15 +31,70 @@ static void block_account(struct ballonet *bal, struct page *page, long nr)
 		adjust_managed_page_count(page, -nr);
 }
 
-static void block_release(struct ballonet *bal, struct page *page,
-			  unsigned int order)
+static void taken_note(struct ballonet *bal, struct page *page,
+		       unsigned int order)
+{
+	ballonet_count(bal, (order ? BALLONET_C_TAKE_HUGE :
+				     BALLONET_C_TAKE_SMALL) + !page, 1);
+	if (page)
+		trace_ballonet_take(bal, page, order);
+}
+
+static void block_release(struct page *page, unsigned int order)
 {
 	unsigned int i;
 
 	for (i = 0; i < 1U << order; i++)
 		__ClearPageOffline(page + i);
 	set_page_private(page, 0);
-	block_account(bal, page, -(1L << order));
+}
+
+/**
+ * ballonet_block_borrow() - take free memory that stays the guest's
+ * @bal:	the balloon
+ * @order:	size of the block, as a power of two of frames, not 0
+ *
+ * It is not in the balloon: MemTotal does not change.
+ *
+ * Return: the first page, or NULL if there is none without effort.
+ */
+struct page *ballonet_block_borrow(struct ballonet *bal, unsigned int order)
+{
+	struct page *page = ballonet_node_alloc(bal, GFP_BLOCK, order);
+	unsigned int i;
+
+	taken_note(bal, page, order);
+	if (!page)
+		return NULL;
+	set_page_private(page, order);
+	for (i = 0; i < 1U << order; i++)
+		__SetPageOffline(page + i);
+	return page;
+}
+
+/**
+ * ballonet_block_keep() - a block that was borrowed is for the balloon
+ * @bal:	the balloon
+ * @page:	its first page
+ */
+void ballonet_block_keep(struct ballonet *bal, struct page *page)
+{
+	block_account(bal, page, 1L << ballonet_block_order(page));
+}
+
+/**
+ * ballonet_block_return() - give back a block that was borrowed
+ * @bal:	the balloon
+ * @page:	its first page; not on any list
+ */
+void ballonet_block_return(struct ballonet *bal, struct page *page)
+{
+	unsigned int order = ballonet_block_order(page);
+
+	trace_ballonet_give(bal, page, order);
+	ballonet_count(bal, BALLONET_C_GIVE_HUGE, 1);
+	block_release(page, order);
+	ballonet_block_free(page, order);
 }
 
 /**
@@ -53,21 +108,15 @@ static void block_release(struct ballonet *bal, struct page *page,
 struct page *ballonet_block_take(struct ballonet *bal, unsigned int order)
 {
 	struct page *page;
-	unsigned int i;
 
-	page = order ? ballonet_node_alloc(bal, GFP_BLOCK, order) :
-		       ballonet_frame_take(bal);
-	ballonet_count(bal, (order ? BALLONET_C_TAKE_HUGE :
-				     BALLONET_C_TAKE_SMALL) + !page, 1);
-	if (!page)
-		return NULL;
-	trace_ballonet_take(bal, page, order);
-	if (!order)
+	if (!order) {
+		page = ballonet_frame_take(bal);
+		taken_note(bal, page, 0);
 		return page;
-	set_page_private(page, order);
-	for (i = 0; i < 1U << order; i++)
-		__SetPageOffline(page + i);
-	block_account(bal, page, 1L << order);
+	}
+	page = ballonet_block_borrow(bal, order);
+	if (page)
+		ballonet_block_keep(bal, page);
 	return page;
 }
 
@@ -110,15 +159,14 @@ void ballonet_block_give(struct ballonet *bal, struct page *page)
 {
 	unsigned int order = ballonet_block_order(page);
 
-	trace_ballonet_give(bal, page, order);
-	ballonet_count(bal, order ? BALLONET_C_GIVE_HUGE :
-				    BALLONET_C_GIVE_SMALL, 1);
-	if (!order) {
-		ballonet_frame_give(page);
+	if (order) {
+		block_account(bal, page, -(1L << order));
+		ballonet_block_return(bal, page);
 		return;
 	}
-	block_release(bal, page, order);
-	ballonet_block_free(page, order);
+	trace_ballonet_give(bal, page, 0);
+	ballonet_count(bal, BALLONET_C_GIVE_SMALL, 1);
+	ballonet_frame_give(page);
 }
 
 /**
@@ -134,7 +182,8 @@ void ballonet_block_split(struct ballonet *bal, struct page *page,
 	unsigned int i;
 
 	ballonet_count(bal, BALLONET_C_SPLIT_HUGE, 1);
-	block_release(bal, page, order);
+	block_account(bal, page, -(1L << order));
+	block_release(page, order);
 	split_page(page, order);
 	for (i = 0; i < 1U << order; i++) {
 		/* Of the tails nobody has cleared it: it is not a block's. */

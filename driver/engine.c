@@ -295,14 +295,6 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 
 		if (!fits)
 			break;
-		page = order ? ballonet_standby_take(bal) : NULL;
-		if (page) {
-			if (!add(bal, rq, page))
-				break;
-			need -= 1ULL << order;
-			cond_resched();
-			continue;
-		}
 		if (allowed >> order == 0) {
 			allowed = min_t(u64, room(bal), LOOK_FRAMES);
 			if (!allowed)
@@ -310,7 +302,9 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 			if (allowed >> order == 0)
 				order = 0;
 		}
-		page = ballonet_block_take(bal, order);
+		page = order ? ballonet_standby_take(bal) : NULL;
+		if (!page)
+			page = ballonet_block_take(bal, order);
 		if (!page && order) {
 			*huge = false;
 			continue;

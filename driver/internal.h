@@ -50,6 +50,7 @@
 
 #include "counters.h"
 #include "short.h"
+#include "standby.h"
 
 /* 2 MiB, the huge page of the processors that KVM is used on. */
 #define BALLONET_HUGE_ORDER	9
@@ -325,51 +326,6 @@ struct ballonet_hint {
 };
 
 /**
- * struct ballonet_standby - blocks that the host takes by itself
- * @look:	has the pool grow and shrink
- * @rest:	starts @look while all is at rest; deferrable
- * @free_last:	free frames at the end of the last look. @look
- * @looks:	without a change. @look
- * @untold:	the host has to be told of @table. Engine
- * @told:	it was, and takes it. Written whole
- * @on:		the device is up. Written whole
- * @limit:	frames at most. Written whole
- * @pause_until: jiffies; no growing before. Written whole
- * @shrinker:	asked by page reclaim
- * @lock:	protects the members below and, on this side, the entries. Not
- *		taken in interrupts
- * @table:	shared with the host; NULL if the device does not want it.
- *		Changed while nothing else is going on
- * @page:	the block of each entry, or NULL
- * @nr_slots:	entries; 0 without a table
- * @next:	entry where to look
- * @nr:		blocks. Written whole
- * @stuck:	blocks that could not be had back when they were wanted. Written
- *		whole
- * @blamed:	nonsense in the table was told of
- */
-struct ballonet_standby {
-	struct delayed_work look;
-	struct delayed_work rest;
-	unsigned long free_last;
-	unsigned int looks;
-	bool untold;
-	bool told;
-	bool on;
-	u64 limit;
-	unsigned long pause_until;
-	struct ballonet_shrinker shrinker;
-	spinlock_t lock;
-	__le64 *table;
-	struct page **page;
-	unsigned int nr_slots;
-	unsigned int next;
-	unsigned int nr;
-	unsigned int stuck;
-	bool blamed;
-};
-
-/**
  * struct ballonet - one balloon device
  * @vdev:	the device
  * @wq:		runs all work; freezable, with a rescuer
@@ -533,6 +489,9 @@ struct ballonet {
 };
 
 /* block.c */
+struct page *ballonet_block_borrow(struct ballonet *bal, unsigned int order);
+void ballonet_block_keep(struct ballonet *bal, struct page *page);
+void ballonet_block_return(struct ballonet *bal, struct page *page);
 struct page *ballonet_block_take(struct ballonet *bal, unsigned int order);
 void ballonet_block_free(struct page *page, unsigned int order);
 void ballonet_block_give(struct ballonet *bal, struct page *page);
@@ -652,25 +611,6 @@ void ballonet_hint_quiet(struct ballonet *bal);
 void ballonet_hint_stop(struct ballonet *bal);
 u64 ballonet_hint_release(struct ballonet *bal, u64 frames);
 u64 ballonet_hint_held(struct ballonet *bal);
-
-/* standby.c */
-void ballonet_standby_init(struct ballonet *bal);
-void ballonet_standby_up(struct ballonet *bal);
-void ballonet_standby_start(struct ballonet *bal);
-void ballonet_standby_stop(struct ballonet *bal);
-void ballonet_standby_down(struct ballonet *bal);
-int ballonet_standby_listen(struct ballonet *bal);
-void ballonet_standby_unlisten(struct ballonet *bal);
-void ballonet_standby_kick(struct ballonet *bal);
-void ballonet_standby_tell(struct ballonet *bal);
-void ballonet_standby_answered(struct ballonet *bal, int rc);
-struct page *ballonet_standby_take(struct ballonet *bal);
-u64 ballonet_standby_release(struct ballonet *bal, u64 frames);
-bool ballonet_standby_leave(struct ballonet *bal, unsigned long start,
-			    unsigned long end);
-u64 ballonet_standby_frames(struct ballonet *bal);
-u64 ballonet_standby_spare(struct ballonet *bal);
-u64 ballonet_standby_taken(struct ballonet *bal);
 
 /* report.c */
 void ballonet_report_callback(struct virtqueue *vq);

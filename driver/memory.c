@@ -107,7 +107,6 @@ static void floor_follow(struct ballonet *bal)
 		return;
 	if (!bal->deflate_on_oom)
 		total += ballonet_engine_actual(bal) +
-			 ballonet_standby_frames(bal) +
 			 READ_ONCE(bal->inflateq.in_flight_frames);
 	WRITE_ONCE(bal->floor, ballonet_floor_default(total));
 }

@@ -157,7 +157,7 @@ static int oom_notify(struct notifier_block *nb, unsigned long unused,
 	long left;
 
 	/* At once, and without the host, which need not hear of it. */
-	now = ballonet_standby_release(bal, U64_MAX);
+	now = ballonet_standby_rescue(bal);
 	if (now) {
 		*freed += now;
 		return NOTIFY_OK;
@@ -188,7 +188,7 @@ static unsigned long shrink_count(struct shrinker *shrinker,
 {
 	struct ballonet *bal = ballonet_shrinker_data(shrinker);
 	u64 size = balloon_size(bal), least = balloon_least(bal);
-	long available = si_mem_available() + ballonet_standby_spare(bal);
+	long available = si_mem_available();
 
 	/* Below half of it something other than the balloon took the rest. */
 	if (available > 0 && available > READ_ONCE(bal->floor) / 2)

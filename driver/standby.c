@@ -4,54 +4,45 @@
  * without for now, in a table that the host takes them from by itself. The wire
  * header has the protocol.
  *
- * The pool grows while the guest's free memory is at rest, a few milliseconds
- * of work at a time, so that zeroing what is allocated is paid when nobody
- * waits. It leaves the guest its floor and a margin of free memory. When free
- * memory falls below half the margin, when page reclaim asks, or before a
- * process is killed, blocks go back at once, without the host: offered ones
- * first. So they are the first that pressure consumes, before the balloon.
- * An inflate has them, too, before it looks for others.
+ * How many they are is pool.c's business. Blocks go back at once, without the
+ * host, when page reclaim asks or before a process is killed: offered ones
+ * first. So they are the first that pressure consumes, before the balloon. An
+ * inflate has them, too, before it looks for others.
+ *
+ * For the guest's own sums a block is memory that can be reclaimed: MemTotal
+ * does not know of the pool, and MemAvailable counts it. Not a block that could
+ * not be had back when it was wanted, as the host was at it: the next looks
+ * find out when it can.
  *
  * Which block is in which entry is remembered here; of the table only the state
  * is believed.
  */
+#include <linux/bitops.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
-#include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/sched.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/virtio_config.h>
 #include <linux/vmstat.h>
 
-#include "floor.h"
 #include "trace.h"
 
 /* One entry for each 2 MiB of the guest has room in a frame for each GiB. */
 #define SLOTS_A_FRAME	(PAGE_SIZE / sizeof(__le64))
-/* Free memory that stays: a 16th of the guest, from 16 MiB to 512 MiB. */
-#define MARGIN_FRACTION	16
-#define MARGIN_MIN	((16UL << 20) >> PAGE_SHIFT)
-#define MARGIN_MAX	((512UL << 20) >> PAGE_SHIFT)
-/* Free memory is at rest if it changes by less than this between two looks. */
-#define REST_FRAMES	((4UL << 20) >> PAGE_SHIFT)
-/* Between two looks: while the pool grows, while memory is used, at rest. */
-#define GROW_MS		25
-#define LOOK_MS		250
-#define REST_MS		1000
-/* Looks without any change after which all is at rest. */
-#define REST_LOOKS	8
-/* Work of one look: a twelfth of one processor while the pool grows. */
-#define GROW_NS		(2 * NSEC_PER_MSEC)
 /* No growing for this long after memory had to go back. */
 #define PAUSE_MS	3000
 /* Blocks taken out of the table at a time. */
 #define BATCH		32
 /* How long memory that goes offline waits for a block that is being taken. */
 #define LEAVE_MS	200
-#define LEAVE_LOOK_MS	20
+/* And a process that is killed next, if there is no other. */
+#define RESCUE_MS	5000
+/* Between two looks for it. */
+#define LOOK_MS		20
 
 #ifdef BALLONET_STANDBY_POSSIBLE
 
@@ -76,17 +67,6 @@ static bool exchange(__le64 *entry, u64 from, u64 to)
 static u64 block_word(struct page *page, unsigned int state)
 {
 	return page_to_pfn(page) | state;
-}
-
-static unsigned long free_frames(void)
-{
-	return global_zone_page_state(NR_FREE_PAGES);
-}
-
-static unsigned long margin(void)
-{
-	return clamp_t(unsigned long, totalram_pages() / MARGIN_FRACTION,
-		       MARGIN_MIN, MARGIN_MAX);
 }
 
 /*
@@ -114,6 +94,34 @@ static bool slot_is(struct ballonet *bal, unsigned int slot,
 	return word == (base | state);
 }
 
+/* The guest has so many blocks more to be reclaimed, or fewer. */
+static void account(struct page *page, int nr)
+{
+	mod_node_page_state(page_pgdat(page), NR_KERNEL_MISC_RECLAIMABLE,
+			    nr * BALLONET_STANDBY_FRAMES);
+}
+
+/* sb->lock is held. Returns whether that is new. */
+static bool slot_set_stuck(struct ballonet_standby *sb, unsigned int slot,
+			   bool stuck)
+{
+	if (test_bit(slot, sb->stuck) == stuck)
+		return false;
+	__change_bit(slot, sb->stuck);
+	WRITE_ONCE(sb->nr_stuck, sb->nr_stuck + (stuck ? 1 : -1));
+	account(sb->page[slot], stuck ? -1 : 1);
+	return true;
+}
+
+/* The block of an entry is not in the pool any more. sb->lock is held. */
+static void slot_forget(struct ballonet_standby *sb, unsigned int slot)
+{
+	slot_set_stuck(sb, slot, false);
+	account(sb->page[slot], -1);
+	sb->page[slot] = NULL;
+	WRITE_ONCE(sb->nr, sb->nr - 1);
+}
+
 /* Take a block out of an entry if it is in @state. sb->lock is held. */
 static struct page *slot_clear(struct ballonet *bal, unsigned int slot,
 			       unsigned int state)
@@ -125,8 +133,7 @@ static struct page *slot_clear(struct ballonet *bal, unsigned int slot,
 	    !exchange(&sb->table[slot], block_word(page, state),
 		      BALLONET_STANDBY_EMPTY))
 		return NULL;
-	sb->page[slot] = NULL;
-	WRITE_ONCE(sb->nr, sb->nr - 1);
+	slot_forget(sb, slot);
 	return page;
 }
 
@@ -149,6 +156,45 @@ static unsigned int collect(struct ballonet *bal, unsigned int most,
 	}
 	spin_unlock(&sb->lock);
 	return n;
+}
+
+/* What is still there could not be had. Returns whether that is new. */
+static bool stick(struct ballonet *bal)
+{
+	struct ballonet_standby *sb = &bal->standby;
+	bool changed = false;
+	unsigned int i;
+
+	spin_lock(&sb->lock);
+	for (i = 0; i < sb->nr_slots && sb->nr_stuck < sb->nr; i++)
+		if (sb->page[i] && !slot_is(bal, i, BALLONET_STANDBY_OFFERED) &&
+		    !slot_is(bal, i, BALLONET_STANDBY_TAKEN))
+			changed |= slot_set_stuck(sb, i, true);
+	spin_unlock(&sb->lock);
+	return changed;
+}
+
+/**
+ * ballonet_standby_unstick() - look at what could not be had
+ * @bal:	the balloon
+ */
+void ballonet_standby_unstick(struct ballonet *bal)
+{
+	struct ballonet_standby *sb = &bal->standby;
+	unsigned int i;
+	u64 state;
+
+	if (!READ_ONCE(sb->nr_stuck))
+		return;
+	spin_lock(&sb->lock);
+	for_each_set_bit(i, sb->stuck, sb->nr_slots) {
+		state = le64_to_cpu(READ_ONCE(sb->table[i])) -
+			page_to_pfn(sb->page[i]);
+		if (state == BALLONET_STANDBY_OFFERED ||
+		    state == BALLONET_STANDBY_TAKEN)
+			slot_set_stuck(sb, i, false);
+	}
+	spin_unlock(&sb->lock);
 }
 
 /* Having one back that is only offered costs the host nothing. */
@@ -185,17 +231,41 @@ u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
 		}
 		list_for_each_entry_safe(page, next, &list, lru) {
 			list_del(&page->lru);
-			ballonet_block_give(bal, page);
+			ballonet_block_return(bal, page);
 		}
 		ballonet_count(bal, BALLONET_C_STANDBY_RELEASED, n);
+		atomic64_add(n * BALLONET_STANDBY_FRAMES,
+			     &bal->standby.returned);
 		done += (u64)n * BALLONET_STANDBY_FRAMES;
 		WRITE_ONCE(bal->standby.pause_until,
 			   jiffies + msecs_to_jiffies(PAUSE_MS));
 		cond_resched();
 	}
-	if (done < frames)
-		WRITE_ONCE(bal->standby.stuck, READ_ONCE(bal->standby.nr));
+	/* Once for each block: what this starts may ask again. */
+	if (done < frames && stick(bal))
+		ballonet_pool_kick(bal);
 	return done;
+}
+
+/**
+ * ballonet_standby_rescue() - have all blocks back, before a process is killed
+ * @bal:	the balloon
+ *
+ * Context: may sleep; waits, with a bound, for a block that is being taken if
+ * there is no other.
+ * Return: frames.
+ */
+u64 ballonet_standby_rescue(struct ballonet *bal)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(RESCUE_MS);
+	u64 frames = ballonet_standby_release(bal, U64_MAX);
+
+	while (!frames && READ_ONCE(bal->standby.nr) &&
+	       time_before(jiffies, until)) {
+		msleep(LOOK_MS);
+		frames = ballonet_standby_release(bal, U64_MAX);
+	}
+	return frames;
 }
 
 /**
@@ -218,12 +288,19 @@ struct page *ballonet_standby_take(struct ballonet *bal)
 		return NULL;
 	page = list_first_entry(&list, struct page, lru);
 	list_del(&page->lru);
+	ballonet_block_keep(bal, page);
 	ballonet_count(bal, BALLONET_C_STANDBY_INFLATED, 1);
 	return page;
 }
 
-/* Offer a block; false if the table is full. */
-static bool offer(struct ballonet *bal, struct page *page)
+/**
+ * ballonet_standby_offer() - put a block into the table
+ * @bal:	the balloon
+ * @page:	its first page, borrowed
+ *
+ * Return: false if the table is full.
+ */
+bool ballonet_standby_offer(struct ballonet *bal, struct page *page)
 {
 	struct ballonet_standby *sb = &bal->standby;
 	unsigned int i, slot = 0;
@@ -237,6 +314,7 @@ static bool offer(struct ballonet *bal, struct page *page)
 	}
 	if (found) {
 		sb->page[slot] = page;
+		account(page, 1);
 		WRITE_ONCE(sb->nr, sb->nr + 1);
 		word = block_word(page, BALLONET_STANDBY_OFFERED);
 		/* After the last access to the block: pairs with the host's. */
@@ -244,109 +322,6 @@ static bool offer(struct ballonet *bal, struct page *page)
 	}
 	spin_unlock(&sb->lock);
 	return found;
-}
-
-static bool may_grow(struct ballonet *bal)
-{
-	struct ballonet_standby *sb = &bal->standby;
-	long available = si_mem_available();
-	u64 floor = READ_ONCE(bal->floor) + margin();
-
-	/* What the balloon still wants comes first. */
-	return READ_ONCE(sb->on) && READ_ONCE(sb->told) &&
-	       !READ_ONCE(bal->asleep) && !READ_ONCE(bal->going.end) &&
-	       READ_ONCE(bal->state) == BALLONET_IDLE &&
-	       time_after_eq(jiffies, READ_ONCE(sb->pause_until)) &&
-	       ballonet_standby_frames(bal) + BALLONET_STANDBY_FRAMES <=
-			READ_ONCE(sb->limit) &&
-	       ballonet_floor_room(max(available, 0L), floor) >=
-			BALLONET_STANDBY_FRAMES &&
-	       free_frames() >= margin() + BALLONET_STANDBY_FRAMES;
-}
-
-/* Returns whether there may be more to be had. */
-static bool grow(struct ballonet *bal)
-{
-	u64 end = ktime_get_ns() + GROW_NS;
-	struct page *page;
-
-	while (may_grow(bal)) {
-		page = ballonet_block_take(bal, BALLONET_HUGE_ORDER);
-		if (!page)
-			return false;
-		if (!offer(bal, page)) {
-			ballonet_block_give(bal, page);
-			return false;
-		}
-		ballonet_count(bal, BALLONET_C_STANDBY_OFFERED, 1);
-		cond_resched();
-		if (ktime_get_ns() >= end)
-			return true;
-	}
-	return false;
-}
-
-static void again(struct ballonet *bal, struct delayed_work *work,
-		  unsigned int ms)
-{
-	if (READ_ONCE(bal->standby.on))
-		queue_delayed_work(bal->wq, work, msecs_to_jiffies(ms));
-}
-
-/* The limit may have been lowered; free memory may have become little. */
-static void shrink(struct ballonet *bal)
-{
-	u64 have = ballonet_standby_frames(bal);
-	u64 limit = READ_ONCE(bal->standby.limit);
-	unsigned long free = free_frames();
-
-	if (have > limit)
-		ballonet_standby_release(bal, have - limit);
-	if (have && free < margin() / 2)
-		ballonet_standby_release(bal, margin() - free);
-}
-
-static void look_work(struct work_struct *work)
-{
-	struct ballonet *bal = container_of(work, struct ballonet,
-					    standby.look.work);
-	struct ballonet_standby *sb = &bal->standby;
-	unsigned long before = free_frames();
-	unsigned long moved = max(before, sb->free_last) -
-			      min(before, sb->free_last);
-	bool more = false;
-
-	shrink(bal);
-	/* More free memory than before is what this is for. */
-	if (before + REST_FRAMES >= sb->free_last)
-		more = grow(bal);
-	sb->looks = moved > REST_FRAMES ? 0 : sb->looks + 1;
-	sb->free_last = free_frames();
-	if (more)
-		again(bal, &sb->look, GROW_MS);
-	else if (sb->looks < REST_LOOKS)
-		again(bal, &sb->look, LOOK_MS);
-	else
-		again(bal, &sb->rest, REST_MS);
-}
-
-/* A guest that sleeps is not woken, and does not use memory either. */
-static void rest_work(struct work_struct *work)
-{
-	struct ballonet *bal = container_of(work, struct ballonet,
-					    standby.rest.work);
-
-	again(bal, &bal->standby.look, 0);
-}
-
-/**
- * ballonet_standby_kick() - something changed
- * @bal:	the balloon
- */
-void ballonet_standby_kick(struct ballonet *bal)
-{
-	if (READ_ONCE(bal->standby.on))
-		mod_delayed_work(bal->wq, &bal->standby.look, 0);
 }
 
 /**
@@ -358,21 +333,6 @@ void ballonet_standby_kick(struct ballonet *bal)
 u64 ballonet_standby_frames(struct ballonet *bal)
 {
 	return (u64)READ_ONCE(bal->standby.nr) * BALLONET_STANDBY_FRAMES;
-}
-
-/**
- * ballonet_standby_spare() - what of it is as good as free memory
- * @bal:	the balloon
- *
- * Return: frames that come back as soon as they are wanted, as far as one
- * knows: what did not, the host may be at for ever.
- */
-u64 ballonet_standby_spare(struct ballonet *bal)
-{
-	unsigned int nr = READ_ONCE(bal->standby.nr);
-
-	return (u64)(nr - min(nr, READ_ONCE(bal->standby.stuck))) *
-	       BALLONET_STANDBY_FRAMES;
 }
 
 /**
@@ -425,7 +385,7 @@ static bool leave_once(struct ballonet *bal, unsigned long start,
 		page = slot_leave(bal, i, start, end, &busy);
 		spin_unlock(&sb->lock);
 		if (page)
-			ballonet_block_give(bal, page);
+			ballonet_block_return(bal, page);
 		cond_resched();
 	}
 	return busy;
@@ -448,7 +408,7 @@ bool ballonet_standby_leave(struct ballonet *bal, unsigned long start,
 	while (leave_once(bal, start, end)) {
 		if (time_after(jiffies, until))
 			return false;
-		msleep(LEAVE_LOOK_MS);
+		msleep(LOOK_MS);
 	}
 	return true;
 }
@@ -528,7 +488,7 @@ void ballonet_standby_answered(struct ballonet *bal, int rc)
 				     "host does not take the standby table: error %d\n",
 				     rc);
 	WRITE_ONCE(bal->standby.told, !rc);
-	ballonet_standby_kick(bal);
+	ballonet_pool_kick(bal);
 }
 
 /* As large as the guest may become with hot-plug is not known: as it is. */
@@ -538,6 +498,30 @@ static unsigned int table_frames(void)
 		       DIV_ROUND_UP(totalram_pages(), SLOTS_A_FRAME *
 				    BALLONET_STANDBY_FRAMES),
 		       1, BALLONET_STANDBY_MAX_FRAMES);
+}
+
+static bool table_alloc(struct ballonet_standby *sb, unsigned int frames)
+{
+	unsigned int slots = frames * SLOTS_A_FRAME;
+
+	sb->table = alloc_pages_exact(frames * PAGE_SIZE,
+				      GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+	sb->page = kvcalloc(slots, sizeof(*sb->page),
+			    GFP_KERNEL | __GFP_NOWARN);
+	sb->stuck = kvcalloc(BITS_TO_LONGS(slots), sizeof(*sb->stuck),
+			     GFP_KERNEL | __GFP_NOWARN);
+	return sb->table && sb->page && sb->stuck;
+}
+
+static void table_free(struct ballonet_standby *sb, unsigned int frames)
+{
+	if (sb->table)
+		free_pages_exact(sb->table, frames * PAGE_SIZE);
+	kvfree(sb->page);
+	kvfree(sb->stuck);
+	sb->table = NULL;
+	sb->page = NULL;
+	sb->stuck = NULL;
 }
 
 /**
@@ -554,24 +538,16 @@ void ballonet_standby_up(struct ballonet *bal)
 	if (!virtio_has_feature(bal->vdev, BALLONET_F_STANDBY) ||
 	    !bal->ranges || bal->huge_order != BALLONET_HUGE_ORDER)
 		return;
-	sb->table = alloc_pages_exact(frames * PAGE_SIZE,
-				      GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
-	sb->page = kvcalloc(frames * SLOTS_A_FRAME, sizeof(*sb->page),
-			    GFP_KERNEL | __GFP_NOWARN);
-	if (!sb->table || !sb->page) {
+	if (!table_alloc(sb, frames)) {
 		dev_warn(&bal->vdev->dev,
 			 "no blocks on standby: no memory for a table of %u pages\n",
 			 frames);
-		if (sb->table)
-			free_pages_exact(sb->table, frames * PAGE_SIZE);
-		kvfree(sb->page);
-		sb->table = NULL;
-		sb->page = NULL;
+		table_free(sb, frames);
 		return;
 	}
 	spin_lock(&sb->lock);
 	sb->next = 0;
-	sb->stuck = 0;
+	sb->nr_stuck = 0;
 	sb->blamed = false;
 	sb->nr_slots = frames * SLOTS_A_FRAME;
 	spin_unlock(&sb->lock);
@@ -590,11 +566,7 @@ void ballonet_standby_start(struct ballonet *bal)
 	sb->untold = true;
 	/* A late answer of the device that it was. */
 	WRITE_ONCE(sb->told, false);
-	sb->looks = 0;
-	sb->free_last = free_frames();
-	WRITE_ONCE(sb->pause_until, jiffies);
-	WRITE_ONCE(sb->on, true);
-	again(bal, &sb->look, LOOK_MS);
+	ballonet_pool_start(bal);
 }
 
 /**
@@ -605,14 +577,8 @@ void ballonet_standby_start(struct ballonet *bal)
  */
 void ballonet_standby_stop(struct ballonet *bal)
 {
-	struct ballonet_standby *sb = &bal->standby;
-
-	WRITE_ONCE(sb->on, false);
-	cancel_delayed_work_sync(&sb->rest);
-	cancel_delayed_work_sync(&sb->look);
-	/* Which the other one may have started. */
-	cancel_delayed_work_sync(&sb->rest);
-	WRITE_ONCE(sb->told, false);
+	ballonet_pool_stop(bal);
+	WRITE_ONCE(bal->standby.told, false);
 }
 
 /**
@@ -624,23 +590,23 @@ void ballonet_standby_down(struct ballonet *bal)
 {
 	struct ballonet_standby *sb = &bal->standby;
 	unsigned int i, nr = sb->nr_slots;
+	struct page *page;
 
 	if (!sb->table)
 		return;
 	/* Who looks for blocks finds none from now on. */
 	spin_lock(&sb->lock);
 	sb->nr_slots = 0;
-	WRITE_ONCE(sb->nr, 0);
 	spin_unlock(&sb->lock);
 	for (i = 0; i < nr; i++) {
-		if (sb->page[i])
-			ballonet_block_give(bal, sb->page[i]);
+		page = sb->page[i];
+		if (page) {
+			slot_forget(sb, i);
+			ballonet_block_return(bal, page);
+		}
 		cond_resched();
 	}
-	free_pages_exact(sb->table, nr / SLOTS_A_FRAME * PAGE_SIZE);
-	kvfree(sb->page);
-	sb->table = NULL;
-	sb->page = NULL;
+	table_free(sb, nr / SLOTS_A_FRAME);
 }
 
 /**
@@ -652,7 +618,6 @@ void ballonet_standby_init(struct ballonet *bal)
 	struct ballonet_standby *sb = &bal->standby;
 
 	spin_lock_init(&sb->lock);
-	INIT_DELAYED_WORK(&sb->look, look_work);
-	INIT_DEFERRABLE_WORK(&sb->rest, rest_work);
+	ballonet_pool_init(bal);
 	sb->limit = U32_MAX;
 }

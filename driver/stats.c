@@ -155,8 +155,7 @@ static unsigned int vendor_fill(struct ballonet *bal, unsigned int n)
 /* Returns the number of entries. */
 static unsigned int stats_fill(struct ballonet *bal)
 {
-	/* What is on standby comes back without anybody's help. */
-	long available = si_mem_available() + ballonet_standby_spare(bal);
+	long available = si_mem_available();
 	unsigned int n = 0;
 	struct sysinfo si;
 

@@ -102,7 +102,7 @@ static ssize_t standby_limit_store(struct device *dev,
 	if (rc)
 		return rc;
 	WRITE_ONCE(bal->standby.limit, frames);
-	ballonet_standby_kick(bal);
+	ballonet_pool_kick(bal);
 	return count;
 }
 static DEVICE_ATTR_RW(standby_limit);

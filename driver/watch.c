@@ -39,10 +39,9 @@
 /* Alarms come in floods, one for each try of reclaim: this often is enough. */
 #define ALARM_MS	50
 
-/* With what is on standby, which needs no host to come back. */
-static u64 available(struct ballonet *bal)
+static u64 available(void)
 {
-	return max(si_mem_available(), 0L) + ballonet_standby_spare(bal);
+	return max(si_mem_available(), 0L);
 }
 
 /* What the host could give back, with what is on its way to it. */
@@ -87,7 +86,7 @@ void ballonet_watch_alarm(struct ballonet *bal)
 		WRITE_ONCE(watch->alarmed, jiffies);
 		if (!watch->is_short || !empty)
 			ballonet_event_post(bal, BALLONET_EV_SHORT,
-					    available(bal) << PAGE_SHIFT);
+					    available() << PAGE_SHIFT);
 		if (!watch->is_short)
 			again(bal, &watch->alert, NEAR_MS);
 		WRITE_ONCE(watch->is_short, true);
@@ -99,7 +98,7 @@ void ballonet_watch_alarm(struct ballonet *bal)
 static bool calm_down(struct ballonet *bal)
 {
 	struct ballonet_watch *watch = &bal->watch;
-	u64 now = available(bal);
+	u64 now = available();
 	unsigned long flags;
 	bool over = false;
 
@@ -117,7 +116,7 @@ static bool calm_down(struct ballonet *bal)
 
 static void sample_take(struct ballonet *bal, struct ballonet_sample *sample)
 {
-	*sample = (struct ballonet_sample){ .available = available(bal) };
+	*sample = (struct ballonet_sample){ .available = available() };
 	if (ballonet_short_near(sample->available, READ_ONCE(bal->floor)) &&
 	    !ballonet_psi_armed(bal))
 		ballonet_stats_sample(sample);

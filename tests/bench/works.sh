@@ -73,11 +73,14 @@ touch_word() {
 touch_all() {
 	local available
 
-	[ "$way" != take ] || guest "$1" rmmod ballonet
+	if [ "$way" = take ]; then
+		knob "$1" standby_limit 0
+		within 30 knob_is "$1" standby 0
+	fi
 	available=$(($(meminfo "$1" MemAvailable) / MIB - SPARE_MIB))
 	touch=$(guest "$1" work "$(touch_word)" $available) ||
 		fail "$subject: cannot touch $available MiB" || return
-	[ "$way" != take ] || driver_load "$1" ballonet
+	[ "$way" != take ] || knob "$1" standby_limit 1024G
 }
 
 # gather NAME MIB - of what is taken from standby, so much has to be there

@@ -6,17 +6,18 @@
 
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
+. "$TOP/tests/lib/liar.sh"
 
 kernel=${UML_KERNEL:-uml}
 
-# knob_at_least FILE BYTES - for use with within
+# knob_at_least NAME FILE BYTES - for use with within
 knob_at_least() {
-	[ "$(knob vm "$1")" -ge "$2" ]
+	[ "$(knob "$1" "$2")" -ge "$3" ]
 }
 
-# count KEY - of the driver
+# count KEY [NAME] - of the driver
 count() {
-	guest vm "sed -n 's/^$1 //p' /sys/kernel/debug/ballonet/*/counters"
+	guest "${2:-vm}" "sed -n 's/^$1 //p' /sys/kernel/debug/ballonet/*/counters"
 }
 
 # take SIZE - into $taken and $freed; less than that is no failure
@@ -35,7 +36,7 @@ test_the_pool_grows_while_the_guest_is_idle() {
 	# So that what the host takes is there.
 	check guest vm memload touch 240
 	check driver_load vm ballonet
-	within 60 knob_at_least standby $((96 * MIB)) || return
+	within 60 knob_at_least vm standby $((96 * MIB)) || return
 	eq "$(knob vm actual)" 0 actual
 	eq "$(knob vm standby_taken)" 0 standby_taken
 	eq "$(vm_status vm actual)" 0 "actual, as the host has it"
@@ -79,11 +80,17 @@ test_pressure_has_it_back_before_the_balloon() {
 	within 30 knob_is vm actual 0
 }
 
+# victim NAME - there is a process that the kernel kills first; and it does
+victim() {
+	check guest "$1" 'sleep 1000 & echo 1000 >/proc/$!/oom_score_adj &&
+		echo f >/proc/sysrq-trigger'
+}
+
 # As the kernel does when all else has failed: it asks first.
 test_before_a_process_is_killed_all_of_it_comes_back() {
 	local before pool
 
-	within 60 knob_at_least standby $((96 * MIB)) || return
+	within 60 knob_at_least vm standby $((96 * MIB)) || return
 	# Neither grows nor shrinks any more.
 	check knob vm standby_limit 96M
 	within 30 knob_is vm standby $((96 * MIB))
@@ -92,8 +99,7 @@ test_before_a_process_is_killed_all_of_it_comes_back() {
 	pool=$(($(knob vm standby) >> 21))
 	guest_log_clean vm
 	# Told to, it kills somebody whatever comes back.
-	check guest vm 'sleep 1000 & echo 1000 >/proc/$!/oom_score_adj &&
-		echo f >/proc/sysrq-trigger'
+	victim vm
 	within 20 grep -aq "Killed process" "$WORK/vm.log"
 	: >"$WORK/vm.log"
 	within 20 eval '[ "$(count standby_released)" -ge $((before + pool)) ]'
@@ -109,7 +115,7 @@ test_a_limit_holds() {
 	within 30 knob_is vm standby 0
 	refused knob vm standby_limit x
 	check knob vm standby_limit 8G
-	within 60 knob_at_least standby $((64 * MIB))
+	within 60 knob_at_least vm standby $((64 * MIB))
 }
 
 test_all_is_back_when_the_driver_goes() {
@@ -117,7 +123,7 @@ test_all_is_back_when_the_driver_goes() {
 	at_least "$taken" $((32 * MIB)) "bytes taken"
 	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
 		echo virtio0 >unbind && echo virtio0 >bind'
-	within 60 knob_at_least standby $((64 * MIB))
+	within 60 knob_at_least vm standby $((64 * MIB))
 	take 32M
 	eq "$taken" $((32 * MIB)) "bytes taken, of the next table"
 	eq "$(count standby_nonsense)" 0 "nonsense in the table"
@@ -126,6 +132,92 @@ test_all_is_back_when_the_driver_goes() {
 	check guest vm memload check
 	guest_stop vm
 	backend_stop vm
+}
+
+# touches_more_than_is_free MODE - of vm.overcommit_memory
+touches_more_than_is_free() {
+	local mib=$((available / MIB - 64))
+
+	# The last one's.
+	within 60 knob_at_least lender standby $((available / 2)) || return
+	check guest lender "echo 100 >/proc/sys/vm/overcommit_ratio &&
+		echo $1 >/proc/sys/vm/overcommit_memory"
+	at_least $((mib * MIB)) $(($(free_bytes lender) + 16 * MIB)) \
+		"bytes to touch"
+	check guest lender memload touch $mib
+	check guest lender 'echo 1 >/proc/sys/vm/overcommit_memory'
+}
+
+# Where the kernel zeroes what it allocates, that would have the host find it.
+test_what_the_guest_never_had_does_not_become_the_hosts() {
+	local before
+
+	# No deflating on OOM: see the next test.
+	liar_start lender $((TELL | STATS | VERSION_1 | RANGES | STANDBY))
+	guest_start lender "$kernel" "socket=$WORK/lender.sock" \
+		cmdline=init_on_alloc=1 || return
+	total=$(meminfo lender MemTotal)
+	available=$(meminfo lender MemAvailable)
+	check driver_load lender ballonet
+	before=$(guest_mem_blocks lender)
+	# As long as it takes elsewhere to have all of it.
+	sleep 4
+	at_most "$(guest_mem_blocks lender)" $((before + available / 4)) \
+		"bytes resident"
+	at_most "$(knob lender standby)" $((available / 4)) standby
+	check guest lender memload touch $((available / MIB - 64))
+}
+
+# Of a host that does not let a balloon deflate on OOM: a balloon has MemTotal
+# become less there. The pool is no balloon.
+test_the_pool_is_memory_that_the_guest_has() {
+	within 60 knob_at_least lender standby $((available / 2)) || return
+	eq "$(meminfo lender MemTotal)" "$total" MemTotal
+	within 30 has_available lender $((available - 48 * MIB))
+	touches_more_than_is_free 0
+	touches_more_than_is_free 2
+	eq "$(vmstat lender oom_kill)" 0 "processes killed"
+}
+
+test_a_block_that_the_host_was_at_is_available_when_it_no_longer_is() {
+	local pool=$((128 * MIB)) all
+
+	check knob lender standby_limit $pool
+	within 60 knob_is lender standby $pool || return
+	all=$(meminfo lender MemAvailable)
+	at_least "$(liar scribble 1 2)" 64 "blocks that it is at"
+	check knob lender standby_limit 0
+	within 30 has_available_at_most lender $((all - pool * 3 / 4))
+	eq "$(knob lender standby)" $pool "standby, which cannot be had"
+	check knob lender standby_limit $pool
+	at_least "$(liar scribble 2 3)" 64 "blocks that it has taken"
+	within 30 has_available lender $((all - pool / 4))
+	eq "$(knob lender standby)" $pool standby
+}
+
+test_before_a_process_is_killed_the_host_may_end_what_it_is_at() {
+	local pool=$((64 * MIB)) all
+
+	check knob lender standby_limit $pool
+	within 60 knob_is lender standby $pool || return
+	all=$(meminfo lender MemAvailable)
+	liar scribble 3 2 >/dev/null
+	liar scribble 1 2 >/dev/null
+	guest_log_clean lender
+	victim lender
+	within 30 has_available_at_most lender $((all - pool * 3 / 4))
+	liar scribble 2 3 >/dev/null
+	within 30 knob_is lender standby 0
+	within 20 grep -aq "Killed process" "$WORK/lender.log"
+	: >"$WORK/lender.log"
+}
+
+test_the_guest_of_that_host_leaves() {
+	check knob lender standby_limit 0
+	within 30 knob_is lender standby 0
+	eq "$(count standby_nonsense lender)" 0 "nonsense in the table"
+	guest_stop lender
+	within 5 gone "$liar_pid"
 }
 
 run_tests

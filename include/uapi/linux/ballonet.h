@@ -263,7 +263,7 @@ struct ballonet_response {
  */
 
 /*
- * Short of memory. value: bytes available (MemAvailable and standby).
+ * Short of memory. value: bytes available (MemAvailable, with standby).
  * Sent when the guest gets short, and again as long as it is and there is a
  * balloon.
  */
