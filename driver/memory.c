@@ -154,6 +154,9 @@ static int memory_notify_us(struct notifier_block *nb, unsigned long event,
 		return notifier_from_errno(memory_leave(bal, arg->start_pfn,
 				arg->start_pfn + arg->nr_pages));
 	case MEM_ONLINE:
+		/* No program has freed it. */
+		atomic64_add(arg->nr_pages, &bal->standby.moved);
+		fallthrough;
 	case MEM_OFFLINE:
 		floor_follow(bal);
 		ballonet_engine_kick(bal);

@@ -7,9 +7,13 @@
  * leaves the guest a margin of free memory beyond what the kernel reclaims for,
  * and becomes smaller when less than half the margin is left.
  *
- * Where the kernel zeroes what it allocates, a block that no program has had is
- * memory that the host need not have: taking it would be the first use. So the
- * pool grows by no more than what became free lately.
+ * Where the kernel zeroes what it allocates, taking a block that the host does
+ * not have would have the host find it. So the pool grows there by no more than
+ * the free memory that the host has: what programs freed, less what they used
+ * since, what was offered, and what free page reporting has shown to the host.
+ * What the host had of balloon and pool is not among it, and what was free
+ * before the driver came is not known. This budget does not age: what keeps the
+ * pool from growing for a while does not cost it anything.
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -26,12 +30,12 @@
 #define MARGIN_MIN	((16UL << 20) >> PAGE_SHIFT)
 #define MARGIN_MAX	((512UL << 20) >> PAGE_SHIFT)
 /* Free memory is at rest if it changes by less than this between two looks. */
-#define REST_FRAMES	((4UL << 20) >> PAGE_SHIFT)
+#define REST_FRAMES	((s64)(4 << 20) >> PAGE_SHIFT)
 /* Between two looks: while the pool grows, while memory is used, at rest. */
 #define GROW_MS		25
 #define LOOK_MS		250
 #define REST_MS		1000
-/* Looks without any change after which all is at rest. */
+/* Looks in a row with nothing to do or to wait for: all is at rest. */
 #define REST_LOOKS	8
 /* Work of one look: a twelfth of one processor while the pool grows. */
 #define GROW_NS		(2 * NSEC_PER_MSEC)
@@ -63,18 +67,22 @@ static unsigned long watermarks(void)
 	return frames;
 }
 
+static bool paused(struct ballonet_standby *sb)
+{
+	return time_before(jiffies, READ_ONCE(sb->pause_until));
+}
+
 static bool may_grow(struct ballonet *bal, unsigned long free_least)
 {
 	struct ballonet_standby *sb = &bal->standby;
 
-	if (want_init_on_alloc(0) && sb->freed < BALLONET_STANDBY_FRAMES)
+	if (want_init_on_alloc(0) && sb->budget < BALLONET_STANDBY_FRAMES)
 		return false;
 
 	/* What the balloon still wants comes first. */
 	return READ_ONCE(sb->on) && READ_ONCE(sb->told) &&
 	       !READ_ONCE(bal->asleep) && !READ_ONCE(bal->going.end) &&
-	       READ_ONCE(bal->state) == BALLONET_IDLE &&
-	       time_after_eq(jiffies, READ_ONCE(sb->pause_until)) &&
+	       READ_ONCE(bal->state) == BALLONET_IDLE && !paused(sb) &&
 	       ballonet_standby_frames(bal) + BALLONET_STANDBY_FRAMES <=
 			READ_ONCE(sb->limit) &&
 	       free_frames() >= free_least + BALLONET_STANDBY_FRAMES;
@@ -95,7 +103,8 @@ static bool grow(struct ballonet *bal)
 			ballonet_block_return(bal, page);
 			return false;
 		}
-		bal->standby.freed -= BALLONET_STANDBY_FRAMES;
+		bal->standby.budget -= BALLONET_STANDBY_FRAMES;
+		atomic64_sub(BALLONET_STANDBY_FRAMES, &bal->standby.moved);
 		ballonet_count(bal, BALLONET_C_STANDBY_OFFERED, 1);
 		cond_resched();
 		if (ktime_get_ns() >= end)
@@ -125,35 +134,43 @@ static void shrink(struct ballonet *bal)
 		ballonet_standby_release(bal, free_least - free);
 }
 
-/* Frames that went back to the guest, ever, of the balloon and of the pool. */
-static u64 went_back(struct ballonet *bal)
+/* Frames that are free, that the balloon gave back, and that were reported. */
+static void sums_read(struct ballonet *bal, struct ballonet_pool_sums *sums)
 {
 	unsigned long flags;
-	u64 frames;
 
+	sums->free = free_frames();
 	spin_lock_irqsave(&bal->lock, flags);
-	frames = bal->given;
+	sums->given = bal->given;
+	sums->reported = bal->report_over;
 	spin_unlock_irqrestore(&bal->lock, flags);
-	return frames + atomic64_read(&bal->standby.returned);
 }
 
 /*
- * What programs gave back since the last look, without what we did. Much of it
- * at once: a program has ended, and what it had is not what the pause is for.
+ * What happened since the last look. Returns by how much free memory changed,
+ * but for the pool.
  */
-static void freed_count(struct ballonet *bal, unsigned long free)
+static s64 changes_count(struct ballonet *bal)
 {
 	struct ballonet_standby *sb = &bal->standby;
-	s64 freed = (s64)free - sb->free_last -
-		    (s64)(went_back(bal) - sb->back_last);
+	struct ballonet_pool_sums last = sb->sums;
+	s64 change, freed;
 
+	sums_read(bal, &sb->sums);
+	change = (s64)(sb->sums.free - last.free) -
+		 atomic64_xchg(&sb->moved, 0);
+	freed = change - (s64)(sb->sums.given - last.given);
+	/*
+	 * Much of it at once: a program has ended, and what it had is not what
+	 * the pause is for.
+	 */
 	if (freed > (s64)margin())
 		WRITE_ONCE(sb->pause_until, jiffies);
-	/* By then free page reporting has had it. */
-	if (sb->looks >= REST_LOOKS &&
-	    time_after_eq(jiffies, READ_ONCE(sb->pause_until)))
-		sb->freed = 0;
-	sb->freed = max(sb->freed + freed, 0LL);
+	sb->budget = max(sb->budget + freed +
+			 atomic64_xchg(&sb->untaken, 0), 0LL);
+	/* May be free again only at the next look: so it may be less than 0. */
+	sb->budget -= sb->sums.reported - last.reported;
+	return change;
 }
 
 static void look_work(struct work_struct *work)
@@ -161,20 +178,19 @@ static void look_work(struct work_struct *work)
 	struct ballonet *bal = container_of(work, struct ballonet,
 					    standby.look.work);
 	struct ballonet_standby *sb = &bal->standby;
-	unsigned long before = free_frames();
-	unsigned long moved = max(before, sb->free_last) -
-			      min(before, sb->free_last);
 	bool more = false;
+	s64 change;
 
 	ballonet_standby_unstick(bal);
-	freed_count(bal, before);
+	change = changes_count(bal);
 	shrink(bal);
 	/* More free memory than before is what this is for. */
-	if (before + REST_FRAMES >= sb->free_last)
+	if (change >= -REST_FRAMES)
 		more = grow(bal);
-	sb->looks = moved > REST_FRAMES ? 0 : sb->looks + 1;
-	sb->back_last = went_back(bal);
-	sb->free_last = free_frames();
+	if (more || paused(sb) || abs(change) > REST_FRAMES)
+		sb->looks = 0;
+	else
+		sb->looks++;
 	if (more)
 		again(bal, &sb->look, GROW_MS);
 	else if (sb->looks < REST_LOOKS)
@@ -211,9 +227,13 @@ void ballonet_pool_start(struct ballonet *bal)
 	struct ballonet_standby *sb = &bal->standby;
 
 	sb->looks = 0;
-	sb->free_last = free_frames();
-	sb->back_last = went_back(bal);
-	sb->freed = 0;
+	sums_read(bal, &sb->sums);
+	atomic64_set(&sb->moved, 0);
+	/* After hibernation the guest is in other memory. */
+	if (READ_ONCE(bal->asleep)) {
+		atomic64_set(&sb->untaken, 0);
+		sb->budget = 0;
+	}
 	WRITE_ONCE(sb->pause_until, jiffies);
 	WRITE_ONCE(sb->on, true);
 	again(bal, &sb->look, LOOK_MS);

@@ -69,6 +69,13 @@ static u64 block_word(struct page *page, unsigned int state)
 	return page_to_pfn(page) | state;
 }
 
+/* Of an entry that has a block; anything, if the host wrote nonsense. */
+static u64 slot_state(struct ballonet_standby *sb, unsigned int slot)
+{
+	return le64_to_cpu(READ_ONCE(sb->table[slot])) -
+	       page_to_pfn(sb->page[slot]);
+}
+
 /*
  * Whether the block of an entry is in @state. Only the block's own three are
  * allowed; anything else the host has to answer for. sb->lock is held.
@@ -188,8 +195,7 @@ void ballonet_standby_unstick(struct ballonet *bal)
 		return;
 	spin_lock(&sb->lock);
 	for_each_set_bit(i, sb->stuck, sb->nr_slots) {
-		state = le64_to_cpu(READ_ONCE(sb->table[i])) -
-			page_to_pfn(sb->page[i]);
+		state = slot_state(sb, i);
 		if (state == BALLONET_STANDBY_OFFERED ||
 		    state == BALLONET_STANDBY_TAKEN)
 			slot_set_stuck(sb, i, false);
@@ -215,6 +221,7 @@ static const unsigned int cheapest_first[] = {
  */
 u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
 {
+	struct ballonet_standby *sb = &bal->standby;
 	struct page *page, *next;
 	unsigned int i = 0, n;
 	u64 done = 0, want;
@@ -234,10 +241,11 @@ u64 ballonet_standby_release(struct ballonet *bal, u64 frames)
 			ballonet_block_return(bal, page);
 		}
 		ballonet_count(bal, BALLONET_C_STANDBY_RELEASED, n);
-		atomic64_add(n * BALLONET_STANDBY_FRAMES,
-			     &bal->standby.returned);
 		done += (u64)n * BALLONET_STANDBY_FRAMES;
-		WRITE_ONCE(bal->standby.pause_until,
+		atomic64_add(n * BALLONET_STANDBY_FRAMES, &sb->moved);
+		if (cheapest_first[i] == BALLONET_STANDBY_OFFERED)
+			atomic64_add(n * BALLONET_STANDBY_FRAMES, &sb->untaken);
+		WRITE_ONCE(sb->pause_until,
 			   jiffies + msecs_to_jiffies(PAUSE_MS));
 		cond_resched();
 	}
@@ -601,6 +609,9 @@ void ballonet_standby_down(struct ballonet *bal)
 	for (i = 0; i < nr; i++) {
 		page = sb->page[i];
 		if (page) {
+			if (slot_state(sb, i) == BALLONET_STANDBY_OFFERED)
+				atomic64_add(BALLONET_STANDBY_FRAMES,
+					     &sb->untaken);
 			slot_forget(sb, i);
 			ballonet_block_return(bal, page);
 		}

@@ -14,14 +14,28 @@
 struct ballonet;
 
 /**
+ * struct ballonet_pool_sums - what the pool's next look compares with
+ * @free:	frames in the guest
+ * @given:	frames that the balloon gave back, ever
+ * @reported:	frames that were reported, ever
+ */
+struct ballonet_pool_sums {
+	unsigned long free;
+	u64 given;
+	u64 reported;
+};
+
+/**
  * struct ballonet_standby - blocks that the host takes by itself
  * @look:	has the pool grow and shrink
  * @rest:	starts @look while all is at rest; deferrable
- * @free_last:	free frames at the end of the last look. @look
- * @back_last:	frames that had gone back to the guest by then. @look
- * @freed:	frames that programs freed, and the pool may grow by. @look
- * @looks:	without a change. @look
- * @returned:	frames that went back, ever
+ * @sums:	at the last look. @look
+ * @budget:	free frames that the host has, as far as is known: see pool.c.
+ *		@look
+ * @looks:	in a row with nothing to do. @look
+ * @moved:	frames that became free since the last look, and no program
+ *		had them; less those that were offered
+ * @untaken:	of those, the ones that the host has all the same
  * @untold:	the host has to be told of @table. Engine
  * @told:	it was, and takes it. Written whole
  * @on:		the device is up. Written whole
@@ -44,11 +58,11 @@ struct ballonet;
 struct ballonet_standby {
 	struct delayed_work look;
 	struct delayed_work rest;
-	unsigned long free_last;
-	u64 back_last;
-	s64 freed;
+	struct ballonet_pool_sums sums;
+	s64 budget;
 	unsigned int looks;
-	atomic64_t returned;
+	atomic64_t moved;
+	atomic64_t untaken;
 	bool untold;
 	bool told;
 	bool on;

@@ -39,6 +39,17 @@ knob_is() {
 	[ "$(knob "$1" "$2")" = "$3" ]
 }
 
+# frees_for_standby NAME MIB BYTES - touch so much, and have so much on standby soon
+# afterwards: for use with within, as free page reporting may be sooner
+frees_for_standby() {
+	check guest "$1" memload touch "$2" || return
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(knob "$1" standby)" -lt "$3" ] || return 0
+		sleep 0.5
+	done
+	return 1
+}
+
 # meminfo NAME FIELD - in bytes
 meminfo() {
 	echo $(($(guest "$1" "sed -n 's/^$2: *//p' /proc/meminfo" |

@@ -168,6 +168,19 @@ test_what_the_guest_never_had_does_not_become_the_hosts() {
 	check guest lender memload touch $((available / MIB - 64))
 }
 
+# What was freed while the pool may not grow, as by its limit, is not forgotten.
+# This host is not shown what is free.
+test_what_programs_freed_is_for_the_pool_also_when_it_may_grow_later() {
+	within 60 knob_at_least lender standby $((available / 2)) || return
+	check knob lender standby_limit 0
+	within 30 knob_is lender standby 0
+	check guest lender memload touch 64
+	# Long after all is at rest.
+	sleep 4
+	check knob lender standby_limit 8G
+	within 60 knob_at_least lender standby $((available / 2))
+}
+
 # Of a host that does not let a balloon deflate on OOM: a balloon has MemTotal
 # become less there. The pool is no balloon.
 test_the_pool_is_memory_that_the_guest_has() {
@@ -218,6 +231,35 @@ test_the_guest_of_that_host_leaves() {
 	eq "$(count standby_nonsense lender)" 0 "nonsense in the table"
 	guest_stop lender
 	within 5 gone "$liar_pid"
+}
+
+# resident_at_most NAME BYTES - for use with within
+resident_at_most() {
+	[ "$(guest_mem_blocks "$1")" -le "$2" ]
+}
+
+# Nor what the host had, until it was shown that it is free.
+test_what_was_reported_does_not_become_the_hosts_again() {
+	local before
+
+	backend_start idler --standby=on-demand
+	guest_start idler "$kernel" "socket=$WORK/idler.sock" \
+		cmdline=init_on_alloc=1 || return
+	check driver_load idler ballonet
+	check knob idler standby_limit 0
+	before=$(guest_mem_blocks idler)
+	check guest idler memload touch 320
+	# The rest is in pieces.
+	within 60 resident_at_most idler $((before + 160 * MIB)) || return
+	check knob idler standby_limit 8G
+	# As long as it takes elsewhere to have all of it.
+	sleep 4
+	at_most "$(guest_mem_blocks idler)" $((before + 208 * MIB)) \
+		"bytes resident"
+	# What is used again may be taken again.
+	within 60 frees_for_standby idler 320 $((96 * MIB))
+	guest_stop idler
+	backend_stop idler
 }
 
 run_tests
