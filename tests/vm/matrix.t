@@ -20,13 +20,32 @@ the_guest_tells() {
 	within 30 balloon_is "$1" vhost 0
 }
 
+# the_host_takes NAME - what is on standby, and the guest has it when it needs it
+the_host_takes() {
+	local available took
+
+	available=$(meminfo "$1" MemAvailable)
+	within 60 frees_for_standby "$1" $((available / MIB - 24)) \
+		$((128 * MIB)) || return
+	eq "$(meminfo "$1" MemTotal)" "$total" "MemTotal with a pool"
+	within 30 has_available "$1" $((available - 64 * MIB))
+	took=$(ctl "$1" --json take "$1" 64M)
+	eq "$(jq .taken <<<"$took")" $((64 * MIB)) "bytes taken"
+	at_least "$(jq .freed <<<"$took")" $((48 * MIB)) "bytes freed"
+	check guest "$1" memload touch $((available / MIB - 48))
+	eq "$(vmstat "$1" oom_kill)" 0 "processes killed"
+	check guest "$1" memload check
+	check knob "$1" standby_limit 0
+	within 30 knob_is "$1" standby 0
+}
+
 # cell KERNEL DRIVER HOST QEMU
 cell() {
 	local kernel=$1 driver=$2 host=$3 qemu=$4
 	local name=guest options=(device="$host" qemu="$qemu") total free
 
 	if [ "$host" = vhost ]; then
-		check backend_start $name || return
+		check backend_start $name --standby=on-demand || return
 		options+=("socket=$WORK/$name.sock")
 	fi
 	guest_start $name "$kernel" "${options[@]}" || return
@@ -37,6 +56,7 @@ cell() {
 	check guest $name memload check
 	balloon_is_given_back $name "$host"
 	check guest $name memload check
+	[ "$driver $host" != 'ballonet vhost' ] || the_host_takes $name
 	check guest $name memload drop
 	[ "$driver $host" != 'ballonet vhost' ] || the_guest_tells $name
 	free=$(free_bytes $name)
