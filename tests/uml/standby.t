@@ -192,15 +192,20 @@ test_the_pool_is_memory_that_the_guest_has() {
 	eq "$(vmstat lender oom_kill)" 0 "processes killed"
 }
 
+# is_without NAME BYTES - no more than these are available: for use with within
+is_without() {
+	[ "$(available_bytes "$1")" -le "$2" ]
+}
+
 test_a_block_that_the_host_was_at_is_available_when_it_no_longer_is() {
 	local pool=$((128 * MIB)) all
 
 	check knob lender standby_limit $pool
 	within 60 knob_is lender standby $pool || return
-	all=$(meminfo lender MemAvailable)
+	all=$(available_bytes lender)
 	at_least "$(liar scribble 1 2)" 64 "blocks that it is at"
 	check knob lender standby_limit 0
-	within 30 has_available_at_most lender $((all - pool * 3 / 4))
+	within 30 is_without lender $((all - pool * 3 / 4))
 	eq "$(knob lender standby)" $pool "standby, which cannot be had"
 	check knob lender standby_limit $pool
 	at_least "$(liar scribble 2 3)" 64 "blocks that it has taken"
@@ -213,12 +218,12 @@ test_before_a_process_is_killed_the_host_may_end_what_it_is_at() {
 
 	check knob lender standby_limit $pool
 	within 60 knob_is lender standby $pool || return
-	all=$(meminfo lender MemAvailable)
+	all=$(available_bytes lender)
 	liar scribble 3 2 >/dev/null
 	liar scribble 1 2 >/dev/null
 	guest_log_clean lender
 	victim lender
-	within 30 has_available_at_most lender $((all - pool * 3 / 4))
+	within 30 is_without lender $((all - pool * 3 / 4))
 	liar scribble 2 3 >/dev/null
 	within 30 knob_is lender standby 0
 	within 20 grep -aq "Killed process" "$WORK/lender.log"
