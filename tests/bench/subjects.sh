@@ -9,8 +9,8 @@
 #	vhost	vhost-user-balloon
 #	take	likewise, but what is on standby
 #	idle	likewise, by itself: reports, and the host takes standby eagerly
-#	report	nobody asks: free page reporting alone, to QEMU's own device, or from
-#		User-Mode Linux to vhost-user-balloon
+#	report	nobody asks: free page reporting alone, to QEMU's own device; by
+#		User-Mode Linux, to vhost-user-balloon
 #	managed	as idle, and ballonetd manages it, on a host that is short
 #	mem	virtio-mem
 #	raw	nobody's memory: one process that frees its own (raw.c)
