@@ -286,6 +286,18 @@ guest_pid() {
 	echo "${guest_pids[$1]}"
 }
 
+# cpu_ms NAME [PID] - of the processor, by all processes that are this guest,
+# those that have ended, and that one
+cpu_ms() {
+	# Some end meanwhile.
+	{ cat /proc/[0-9]*/stat 2>/dev/null || :; } |
+		sed 's/^\([0-9]*\) .*) /\1 /' |
+		awk -v session="$(guest_pid "$1")" -v pid="${2:-}" '
+			$5 == session || $1 == pid {
+				ticks += $13 + $14 + $15 + $16 }
+			END { print ticks * 10 }'
+}
+
 # guest_qmp NAME JSON|COMMAND - what QEMU answers, as one line of JSON; its
 # error is a failure. The first call of a guest negotiates.
 guest_qmp() {

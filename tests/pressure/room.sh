@@ -9,18 +9,6 @@
 # load on the machine changes much less than how long it takes. Source it after
 # farm.sh.
 
-# cpu_ms NAME - of the processor, by all processes that are this guest, those
-# that have ended, and its back-end
-cpu_ms() {
-	# Some end meanwhile.
-	{ cat /proc/[0-9]*/stat 2>/dev/null || :; } | sed 's/^\([0-9]*\) .*) /\1 /' |
-		awk -v session="$(guest_pid "$1")" \
-			-v backend="$(describe "$1" pid)" '
-			$5 == session || $1 == backend {
-				ticks += $13 + $14 + $15 + $16 }
-			END { print ticks * 10 }'
-}
-
 # piece KIND ROUNDS - of work, of about a second each; prints how much it was
 piece() {
 	case $1 in
@@ -59,7 +47,7 @@ both() {
 # half KIND MANAGED FIXED - processor time for a million units, of both, is added
 # to $costs
 half() {
-	local kind=$1 name
+	local kind=$1 name after
 	local -A before units
 	shift
 
@@ -67,12 +55,12 @@ half() {
 	# As if it had been so for long.
 	both "$kind" 1 || return
 	for name; do
-		before[$name]=$(cpu_ms "$name")
+		before[$name]=$(cpu_ms "$name" "$(describe "$name" pid)")
 	done
 	both "$kind" 4 || return
 	for name; do
-		costs+=($((($(cpu_ms "$name") - before[$name]) * 1000000 /
-			units[$name])))
+		after=$(cpu_ms "$name" "$(describe "$name" pid)")
+		costs+=($(((after - before[$name]) * 1000000 / units[$name])))
 	done
 }
 
