@@ -412,6 +412,8 @@ guests_cleanup() {
 	local pid
 
 	for pid in "${guest_pids[@]/#/-}" "${backend_pids[@]}"; do
+		# -1 is everybody, 0 and nothing are who runs this.
+		[ "${pid#-}" -gt 1 ] || continue
 		kill -KILL -- "$pid"
 		wait "${pid#-}"
 	done 2>/dev/null
