@@ -72,6 +72,19 @@ u64 ballonet_engine_actual(struct ballonet *bal)
 	return frames + READ_ONCE(bal->deflateq.in_flight_frames);
 }
 
+/**
+ * ballonet_engine_uncounted() - what MemTotal lacks
+ * @bal:	the balloon
+ *
+ * Return: frames in the balloon, unless they count as if they were not.
+ */
+u64 ballonet_engine_uncounted(struct ballonet *bal)
+{
+	return bal->deflate_on_oom ? 0 :
+	       ballonet_engine_actual(bal) +
+			READ_ONCE(bal->inflateq.in_flight_frames);
+}
+
 static void give(struct ballonet *bal, struct page *page)
 {
 	u64 frames = 1ULL << ballonet_block_order(page);

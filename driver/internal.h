@@ -574,6 +574,7 @@ void ballonet_engine_stop(struct ballonet *bal);
 void ballonet_engine_drain(struct ballonet *bal);
 void ballonet_engine_release(struct ballonet *bal);
 u64 ballonet_engine_actual(struct ballonet *bal);
+u64 ballonet_engine_uncounted(struct ballonet *bal);
 
 /* stats.c */
 void ballonet_stats_init(struct ballonet *bal);

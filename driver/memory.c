@@ -101,13 +101,10 @@ u64 ballonet_memory_leaving(struct ballonet *bal)
 /* A default floor follows the size of the guest, balloon included. */
 static void floor_follow(struct ballonet *bal)
 {
-	u64 total = totalram_pages();
+	u64 total = totalram_pages() + ballonet_engine_uncounted(bal);
 
 	if (READ_ONCE(bal->floor_is_set))
 		return;
-	if (!bal->deflate_on_oom)
-		total += ballonet_engine_actual(bal) +
-			 READ_ONCE(bal->inflateq.in_flight_frames);
 	WRITE_ONCE(bal->floor, ballonet_floor_default(total));
 }
 
@@ -154,9 +151,6 @@ static int memory_notify_us(struct notifier_block *nb, unsigned long event,
 		return notifier_from_errno(memory_leave(bal, arg->start_pfn,
 				arg->start_pfn + arg->nr_pages));
 	case MEM_ONLINE:
-		/* No program has freed it. */
-		atomic64_add(arg->nr_pages, &bal->standby.moved);
-		fallthrough;
 	case MEM_OFFLINE:
 		floor_follow(bal);
 		ballonet_engine_kick(bal);

@@ -44,31 +44,63 @@
 /* Work of one look: a twelfth of one processor while the pool grows. */
 #define GROW_NS		(2 * NSEC_PER_MSEC)
 
-static unsigned long free_frames(void)
-{
-	return global_zone_page_state(NR_FREE_PAGES);
-}
+/* Where blocks are from: not from memory that is only for what can be moved. */
+#define BLOCKS_ZONE	gfp_zone(GFP_HIGHUSER)
 
-static unsigned long margin(void)
-{
-	return clamp_t(unsigned long, totalram_pages() / MARGIN_FRACTION,
-		       MARGIN_MIN, MARGIN_MAX);
-}
+/**
+ * struct room - of some zones, in frames
+ * @free:	free
+ * @size:	all that there are
+ * @reclaim:	with less than this free the kernel reclaims
+ */
+struct room {
+	unsigned long free;
+	unsigned long size;
+	unsigned long reclaim;
+};
 
-/* With less free memory than this the kernel reclaims. */
-static unsigned long watermarks(void)
+/* Of the zones up to @last, on all nodes. */
+static struct room room_in(enum zone_type last)
 {
-	unsigned long frames = 0;
+	struct room room = {};
+	struct zone *zone;
 	int nid, i;
 
 	for_each_node_state(nid, N_MEMORY) {
-		struct zone *zone = NODE_DATA(nid)->node_zones;
-
-		for (i = 0; i < MAX_NR_ZONES; i++, zone++)
-			if (managed_zone(zone))
-				frames += high_wmark_pages(zone);
+		for (i = 0; i <= last; i++) {
+			zone = &NODE_DATA(nid)->node_zones[i];
+			if (!managed_zone(zone))
+				continue;
+			room.free += zone_page_state(zone, NR_FREE_PAGES);
+			room.size += zone_managed_pages(zone);
+			room.reclaim += high_wmark_pages(zone);
+		}
 	}
-	return frames;
+	return room;
+}
+
+static unsigned long margin(struct room room)
+{
+	return clamp_t(unsigned long, room.size / MARGIN_FRACTION,
+		       MARGIN_MIN, MARGIN_MAX);
+}
+
+/* Where user memory is freed is not where the kernel's own is allocated. */
+static bool has_room_in(enum zone_type last)
+{
+	struct room room = room_in(last);
+
+	return room.free >= room.reclaim + margin(room) +
+			    BALLONET_STANDBY_FRAMES;
+}
+
+/* What to have back: nothing as long as half of the margin is there. */
+static unsigned long missing_in(enum zone_type last)
+{
+	struct room room = room_in(last);
+	unsigned long least = room.reclaim + margin(room);
+
+	return room.free + margin(room) / 2 < least ? least - room.free : 0;
 }
 
 static bool paused(struct ballonet_standby *sb)
@@ -76,7 +108,7 @@ static bool paused(struct ballonet_standby *sb)
 	return time_before(jiffies, READ_ONCE(sb->pause_until));
 }
 
-static bool may_grow(struct ballonet *bal, unsigned long free_least)
+static bool may_grow(struct ballonet *bal)
 {
 	struct ballonet_standby *sb = &bal->standby;
 
@@ -89,17 +121,16 @@ static bool may_grow(struct ballonet *bal, unsigned long free_least)
 	       READ_ONCE(bal->state) == BALLONET_IDLE && !paused(sb) &&
 	       ballonet_standby_frames(bal) + BALLONET_STANDBY_FRAMES <=
 			READ_ONCE(sb->limit) &&
-	       free_frames() >= free_least + BALLONET_STANDBY_FRAMES;
+	       has_room_in(BLOCKS_ZONE) && has_room_in(ZONE_MOVABLE);
 }
 
 /* Returns whether there may be more to be had. */
 static bool grow(struct ballonet *bal)
 {
-	unsigned long free_least = watermarks() + margin();
 	u64 end = ktime_get_ns() + GROW_NS;
 	struct page *page;
 
-	while (may_grow(bal, free_least)) {
+	while (may_grow(bal)) {
 		page = ballonet_block_borrow(bal, BALLONET_HUGE_ORDER);
 		if (!page)
 			return false;
@@ -129,23 +160,23 @@ static void shrink(struct ballonet *bal)
 {
 	u64 have = ballonet_standby_frames(bal);
 	u64 limit = READ_ONCE(bal->standby.limit);
-	unsigned long free_least = watermarks() + margin();
-	unsigned long free = free_frames();
+	unsigned long missing = max(missing_in(BLOCKS_ZONE),
+				    missing_in(ZONE_MOVABLE));
 
 	if (have > limit)
 		ballonet_standby_release(bal, have - limit);
 	/* What a report shows is free again in a moment. */
-	if (have && !READ_ONCE(bal->report_out) &&
-	    free + margin() / 2 < free_least)
-		ballonet_standby_release(bal, free_least - free);
+	if (have && missing && !READ_ONCE(bal->report_out))
+		ballonet_standby_release(bal, missing);
 }
 
-/* Frames that are free, that the balloon gave back, and that were reported. */
 static void sums_read(struct ballonet *bal, struct ballonet_pool_sums *sums)
 {
+	struct room room = room_in(BLOCKS_ZONE);
 	unsigned long flags;
 
-	sums->free = free_frames();
+	sums->free = room.free;
+	sums->size = room.size + ballonet_engine_uncounted(bal);
 	spin_lock_irqsave(&bal->lock, flags);
 	sums->given = bal->given;
 	sums->reported = bal->report_over;
@@ -154,23 +185,25 @@ static void sums_read(struct ballonet *bal, struct ballonet_pool_sums *sums)
 
 /*
  * What happened since the last look. Returns by how much free memory changed,
- * but for the pool.
+ * but for the pool and for memory that was plugged.
  */
 static s64 changes_count(struct ballonet *bal)
 {
 	struct ballonet_standby *sb = &bal->standby;
 	struct ballonet_pool_sums last = sb->sums;
-	s64 change, freed;
+	s64 change, freed, plugged;
 
 	sums_read(bal, &sb->sums);
-	change = (s64)(sb->sums.free - last.free) -
+	/* No program has freed it. What went is as if one used it. */
+	plugged = max((s64)(sb->sums.size - last.size), 0LL);
+	change = (s64)(sb->sums.free - last.free) - plugged -
 		 atomic64_xchg(&sb->moved, 0);
 	freed = change - (s64)(sb->sums.given - last.given);
 	/*
 	 * Much of it at once: a program has ended, and what it had is not what
 	 * the pause is for.
 	 */
-	if (freed > (s64)margin())
+	if (freed > (s64)margin(room_in(BLOCKS_ZONE)))
 		WRITE_ONCE(sb->pause_until, jiffies);
 	sb->budget = max(sb->budget + freed +
 			 atomic64_xchg(&sb->untaken, 0), 0LL);

@@ -15,12 +15,14 @@ struct ballonet;
 
 /**
  * struct ballonet_pool_sums - what the pool's next look compares with
- * @free:	frames in the guest
+ * @free:	free frames, where blocks are from
+ * @size:	all frames there, and of the balloon
  * @given:	frames that the balloon gave back, ever
  * @reported:	frames that were reported, ever
  */
 struct ballonet_pool_sums {
 	unsigned long free;
+	u64 size;
 	u64 given;
 	u64 reported;
 };

@@ -122,6 +122,39 @@ leaves_nothing_behind() {
 	guest_stop vm
 }
 
+# lowmem_is_left MIB - free beyond what page reclaim keeps, outside of memory that
+# is only for what can be moved
+lowmem_is_left() {
+	[ "$(guest vm "awk '/^Node/ { zone = \$4 }
+		zone == \"Movable\" { next }
+		/^ *pages free / { n += \$3 }
+		/^ *high / { n -= \$2 }
+		END { print n }' /proc/zoneinfo")" -ge $(($1 * MIB / 4096)) ]
+}
+
+# pool_rests - for use with within
+pool_rests() {
+	local standby
+
+	standby=$(knob vm standby)
+	[ "$standby" -ge $((128 * MIB)) ] && sleep 2 &&
+		knob_is vm standby "$standby"
+}
+
+# Half of it is only for what can be moved, where no block is from.
+leaves_free_what_the_kernel_needs() {
+	check backend_start vm --standby=on-demand
+	guest_start vm "$1" "socket=$WORK/vm.sock" mem=1024M \
+		"cmdline=init_on_alloc=0 movablecore=512M" || return
+	check driver_load vm ballonet
+	within 60 pool_rests || return
+	# The margin is 32; half of it may be gone.
+	within 30 lowmem_is_left 12
+	check guest vm rmmod ballonet
+	guest_stop vm
+	backend_stop vm
+}
+
 # memory KERNEL
 memory() {
 	run_test "$1 boots" boots "$1"
@@ -138,4 +171,6 @@ memory() {
 memory 6.1
 memory 6.12
 memory 7.3
+run_test "the pool leaves free what the kernel needs" \
+	leaves_free_what_the_kernel_needs 6.12
 run_tests
