@@ -474,10 +474,143 @@ static void need_is_met_from_the_reserve_when_the_host_is_short(void **state)
 	assert_true(w.decisions[1].keep < 8 * GIB);
 }
 
+/*
+ * Seen with real guests: the host was RED a moment ago. Shares leave all of
+ * them room for what they do next, 412 MiB that they do not occupy; the one in
+ * need keeps more than its share. It has a cache that it reads from.
+ */
+static void crowded_init(struct world *w)
+{
+	static const unsigned int mib[][3] = {
+		/* kept, used, resident */
+		{ 280, 78, 280 }, { 193, 86, 90 }, { 312, 119, 143 },
+		{ 260, 226, 222 }, { 499, 258, 245 }, { 329, 284, 273 },
+	};
+	size_t i;
+
+	world_init(w, 6, GIB);
+	w->host.total = 1536 * MIB;
+	w->host.min_free = 96 * MIB;
+	for (i = 0; i < w->nr; i++) {
+		struct plan_guest *g = &w->guests[i];
+
+		g->limits.min = 128 * MIB;
+		g->memory = 507 * MIB;
+		g->actual = g->memory - mib[i][0] * MIB;
+		g->target = g->actual;
+		g->resident = mib[i][2] * MIB;
+		g->stats.available = (mib[i][0] - mib[i][1]) * MIB;
+		g->stats.free = 0;
+		g->stats.floor = 32 * MIB;
+		g->stats.swap_free = 0;
+	}
+	world_meet(w);
+	w->host.available = 90 * MIB;
+	world_plan(w);
+	assert_int_equal(w->summary.level, PLAN_RED);
+}
+
+/* It says so again, while the host has @ready. */
+static void crowded_short(struct world *w, uint64_t ready)
+{
+	world_wait(w, 250);
+	w->host.available = ready;
+	w->guests[0].short_ms = w->host.now_ms;
+	world_plan(w);
+	assert_true(w->decisions[0].need);
+}
+
+static void who_is_in_need_is_lent_more_than_its_share(void **state)
+{
+	struct world w;
+
+	(void)state;
+	crowded_init(&w);
+	crowded_short(&w, 280 * MIB);
+	assert_int_equal(w.summary.level, PLAN_RED);
+	assert_true(w.decisions[0].share < w.decisions[0].current);
+	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
+	/* Room beside what it occupies: that of a guest of this size. */
+	assert_in_range(w.decisions[0].keep, 340 * MIB, 345 * MIB);
+
+	/* What it keeps and does not occupy it has already. */
+	crowded_init(&w);
+	w.guests[0].resident = 180 * MIB;
+	crowded_short(&w, 280 * MIB);
+	assert_true(w.decisions[0].keep <= 280 * MIB);
+}
+
+static void who_is_in_need_is_lent_the_reserve_but_not_always(void **state)
+{
+	struct world w;
+
+	(void)state;
+	crowded_init(&w);
+	crowded_short(&w, 100 * MIB);
+	assert_int_equal(w.decisions[0].reason, PLAN_NEED);
+	/* Half of min_free is left. */
+	assert_in_range(w.decisions[0].keep, (280 + 100 - 48) * MIB,
+			(280 + 100 - 48) * MIB + 4096);
+	w.guests[0].target = w.guests[0].actual = w.decisions[0].balloon;
+	w.guests[0].resident = w.decisions[0].keep;
+	crowded_short(&w, 100 * MIB);
+	assert_true(w.decisions[0].keep <= w.guests[0].resident);
+	crowded_short(&w, 160 * MIB);
+	assert_in_range(w.decisions[0].keep, w.guests[0].resident + 16 * MIB,
+			w.guests[0].resident + 16 * MIB + 4096);
+}
+
+static void who_can_swap_is_lent_what_is_plenty(void **state)
+{
+	struct world w;
+
+	(void)state;
+	crowded_init(&w);
+	w.guests[0].stats.swap_free = GIB;
+	crowded_short(&w, 190 * MIB);
+	assert_true(w.decisions[0].keep <= 280 * MIB);
+	crowded_short(&w, 280 * MIB);
+	assert_true(w.decisions[0].keep > 280 * MIB);
+}
+
+static void who_is_always_in_need_ends_at_its_share(void **state)
+{
+	uint64_t ready = 280 * MIB, keep;
+	struct world w;
+	int i;
+
+	(void)state;
+	crowded_init(&w);
+	for (i = 0; i < 30; i++) {
+		crowded_short(&w, ready);
+		keep = w.decisions[0].keep;
+		if (keep > w.guests[0].resident)
+			ready -= keep - w.guests[0].resident;
+		w.guests[0].target = w.decisions[0].balloon;
+		w.guests[0].actual = w.guests[0].target;
+		w.guests[0].resident = keep;
+		w.guests[0].stats.available = keep - 78 * MIB;
+	}
+	/* It uses all that it is lent, and the host has what RED aims at. */
+	assert_in_range(ready, 144 * MIB - MIB, 145 * MIB);
+	/* Then somebody else needs it. */
+	for (i = 0; i < 30; i++) {
+		crowded_short(&w, 90 * MIB);
+		w.guests[0].target = w.decisions[0].balloon;
+		w.guests[0].actual = w.guests[0].target;
+		w.guests[0].resident = w.decisions[0].keep;
+		w.guests[0].stats.available = w.decisions[0].keep - 78 * MIB;
+	}
+	/* And so does it, but for relief out of the reserve. */
+	assert_true(w.decisions[0].keep <=
+		    w.decisions[0].share + (90 - 96 / 2) * MIB + 4096);
+}
+
 /* A guest was given memory in need; that was a false alarm. */
 static uint64_t given_init(struct world *w)
 {
 	uint64_t given;
+	int second;
 
 	world_init(w, 1, 2 * GIB);
 	world_meet(w);
@@ -491,6 +624,11 @@ static uint64_t given_init(struct world *w)
 	world_obey(w);
 	w->guests[0].stats.available = 5 * GIB;
 	w->guests[0].resident = 8 * GIB;
+	/* Until it is believed that its use does not rise any more. */
+	for (second = 0; second < 8; second++) {
+		world_wait(w, 1000);
+		world_plan(w);
+	}
 	return given;
 }
 
@@ -522,11 +660,12 @@ static void distress_that_is_foreseen_takes_back_nothing_at_once(void **state)
 
 	(void)state;
 	given = given_init(&w);
-	w.host.available = 11 * plan_min_free(w.host.total) / 10;
+	w.host.min_free = 4 * GIB;
+	w.host.available = 43 * GIB / 10;
 	world_wait(&w, 1000);
 	world_plan(&w);
 	assert_true(w.summary.level >= PLAN_RED);
-	assert_true(w.decisions[0].share < given - 256 * MIB);
+	assert_true(w.decisions[0].share < given - 5 * GIB / 4);
 	assert_int_equal(w.decisions[0].reason, PLAN_HOLD);
 	assert_int_equal(w.decisions[0].keep, given);
 	world_wait(&w, 1000);
@@ -537,7 +676,33 @@ static void distress_that_is_foreseen_takes_back_nothing_at_once(void **state)
 	world_plan(&w);
 	world_wait(&w, 1000);
 	world_plan(&w);
-	assert_int_equal(w.summary.level, PLAN_RED);
+	assert_true(w.summary.level >= PLAN_RED);
+	assert_true(w.decisions[0].keep < given);
+}
+
+static void little_of_what_was_given_is_left_for_longer(void **state)
+{
+	uint64_t little = 8 * GIB * 15 / 100, given;
+	struct world w;
+
+	(void)state;
+	given = given_init(&w);
+	w.guests[0].stats.available = 3 * GIB / 2;
+	w.host.available = 11 * plan_min_free(w.host.total) / 10;
+	world_wait(&w, 1000);
+	world_plan(&w);
+	world_wait(&w, 60000);
+	world_plan(&w);
+	world_wait(&w, 1000);
+	world_plan(&w);
+	assert_true(w.summary.level >= PLAN_RED);
+	assert_true(w.decisions[0].share < given - 128 * MIB);
+	assert_true(w.decisions[0].share > given - little);
+	assert_int_equal(w.decisions[0].reason, PLAN_HOLD);
+	world_wait(&w, 65000);
+	world_plan(&w);
+	world_wait(&w, 1000);
+	world_plan(&w);
 	assert_true(w.decisions[0].keep < given);
 }
 
@@ -552,6 +717,79 @@ static void distress_that_is_there_takes_back_what_was_given(void **state)
 	world_wait(&w, 1000);
 	world_plan(&w);
 	assert_true(w.decisions[0].keep < given);
+}
+
+static void who_has_just_paid_is_not_given_a_little_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, 2 * GIB);
+	w.guests[0].target = w.guests[0].actual = 3 * GIB;
+	w.guests[0].resident = 5 * GIB;
+	/* Of a room of 544. */
+	w.guests[0].stats.available = w.guests[0].stats.free = 344 * MIB;
+	world_meet(&w);
+	w.host.available = 3 * plan_min_free(w.host.total);
+	w.memories[0].taken_ms = w.host.now_ms;
+	w.memories[0].moving = -1;
+	world_wait(&w, 60000);
+	world_plan(&w);
+	assert_int_equal(w.decisions[0].share - 5 * GIB, 200 * MIB);
+	assert_int_equal(w.decisions[0].reason, PLAN_STEADY);
+	world_wait(&w, 70000);
+	world_plan(&w);
+	assert_int_equal(w.decisions[0].reason, PLAN_GROW);
+	assert_int_equal(w.decisions[0].keep, w.decisions[0].share);
+}
+
+/* Use of the first rises by 64 MiB a second, which leaves it enough. */
+static void use_more(struct world *w, int seconds)
+{
+	while (seconds--) {
+		w->guests[0].stats.available -= 64 * MIB;
+		w->guests[0].stats.free = w->guests[0].stats.available;
+		world_wait(w, 1000);
+		world_plan(w);
+	}
+}
+
+/* In RED, with half of min_free and some. */
+static void distress_init(struct world *w)
+{
+	world_init(w, 2, 2 * GIB);
+	world_meet(w);
+	w->host.min_free = 4 * GIB;
+	w->host.available = 5 * GIB / 2;
+}
+
+static void who_begins_to_use_more_does_not_pay(void **state)
+{
+	struct world w;
+
+	(void)state;
+	distress_init(&w);
+	use_more(&w, 2);
+	assert_true(w.decisions[0].share < 7 * GIB);
+	assert_int_equal(w.decisions[0].reason, PLAN_HOLD);
+	assert_true(w.decisions[1].keep < 8 * GIB);
+	/* Unless there is nothing left. */
+	w.host.available = 3 * GIB / 2;
+	use_more(&w, 1);
+	assert_true(w.decisions[0].keep < 8 * GIB);
+}
+
+static void who_uses_more_for_ever_pays(void **state)
+{
+	struct world w;
+
+	(void)state;
+	distress_init(&w);
+	use_more(&w, 7);
+	assert_int_equal(w.decisions[0].reason, PLAN_HOLD);
+	use_more(&w, 6);
+	assert_true(w.decisions[0].share < 7 * GIB);
+	assert_true(w.decisions[0].keep < 8 * GIB);
 }
 
 static void stale_numbers_shrink_nobody(void **state)
@@ -1132,11 +1370,20 @@ int main(void)
 		cmocka_unit_test(an_event_counts_without_statistics),
 		cmocka_unit_test(
 			need_is_met_from_the_reserve_when_the_host_is_short),
+		cmocka_unit_test(who_is_in_need_is_lent_more_than_its_share),
+		cmocka_unit_test(
+			who_is_in_need_is_lent_the_reserve_but_not_always),
+		cmocka_unit_test(who_can_swap_is_lent_what_is_plenty),
+		cmocka_unit_test(who_is_always_in_need_ends_at_its_share),
 		cmocka_unit_test(what_was_given_is_not_taken_for_a_while),
 		cmocka_unit_test(
 			distress_that_is_foreseen_takes_back_nothing_at_once),
 		cmocka_unit_test(
 			distress_that_is_there_takes_back_what_was_given),
+		cmocka_unit_test(little_of_what_was_given_is_left_for_longer),
+		cmocka_unit_test(who_has_just_paid_is_not_given_a_little_back),
+		cmocka_unit_test(who_begins_to_use_more_does_not_pay),
+		cmocka_unit_test(who_uses_more_for_ever_pays),
 		cmocka_unit_test(stale_numbers_shrink_nobody),
 		cmocka_unit_test(who_falls_silent_is_in_need_for_a_while),
 		cmocka_unit_test(who_cannot_say_so_is_looked_at_more_often),

@@ -454,6 +454,57 @@ static void a_liar_hurts_only_itself(void **state)
 	}
 }
 
+/*
+ * In RED, whoever is in need and whatever they say: beyond their shares they
+ * are lent together no more than the host has, and half of what it should keep
+ * is left.
+ */
+static void what_is_lent_is_there(void **state)
+{
+	static struct world w;
+	uint64_t there;
+	size_t i;
+	int n;
+
+	(void)state;
+	seed = 11;
+	for (n = 0; n < CASES; n++) {
+		unsigned __int128 lent = 0;
+
+		some_world(&w);
+		w.host.swap_free = 0;
+		world_meet(&w);
+		w.host.available = 0;
+		world_plan(&w);
+		world_wait(&w, 250);
+		w.host.available = below(4 * w.summary.min_free);
+		for (i = 0; i < w.nr; i++) {
+			if (below(2))
+				corrupt_stats(&w.guests[i].stats);
+			w.guests[i].short_ms = below(2) ? w.host.now_ms : 0;
+		}
+		world_plan(&w);
+		assert_true(w.summary.level >= PLAN_RED);
+		for (i = 0; i < w.nr; i++) {
+			const struct plan_decision *d = &w.decisions[i];
+			uint64_t told = w.guests[i].memory - w.guests[i].target;
+
+			if (d->share >= d->current)
+				continue;
+			if (told < d->current)
+				told = d->current;
+			if (d->keep > told)
+				lent += d->keep - told;
+		}
+		there = w.summary.min_free / 2;
+		there = w.host.available > there ?
+			w.host.available - there : 0;
+		/* Targets are whole pages. */
+		if (lent > there + w.nr * 4096)
+			fail_msg("case %d", n);
+	}
+}
+
 static void a_clock_that_jumps_hurts_nobody_for_long(void **state)
 {
 	static const int64_t jumps[] = {
@@ -604,6 +655,7 @@ int main(void)
 		cmocka_unit_test(more_shares_never_give_less),
 		cmocka_unit_test(nonsense_is_survived),
 		cmocka_unit_test(a_liar_hurts_only_itself),
+		cmocka_unit_test(what_is_lent_is_there),
 		cmocka_unit_test(a_clock_that_jumps_hurts_nobody_for_long),
 		cmocka_unit_test(no_guests_and_no_memory_are_a_plan_too),
 		cmocka_unit_test(enormous_hosts_are_planned_for),

@@ -228,6 +228,7 @@ struct plan_host_memory {
  * @working:	working set: peak of @used, falls slowly
  * @peak_ms:	when @working was @used
  * @growth:	of @used, per second
+ * @calm_ms:	when that was last too slow to be looked at
  * @boost:	earned by having suffered
  * @hold_until_ms: take nothing until then
  * @hold_ms:	how long the next hold is
@@ -251,6 +252,7 @@ struct plan_memory {
 	uint64_t working;
 	uint64_t peak_ms;
 	uint64_t growth;
+	uint64_t calm_ms;
 	uint64_t boost;
 	uint64_t hold_until_ms;
 	uint64_t hold_ms;

@@ -46,8 +46,6 @@
 
 /* In need: less than half of the driver's floor, or gone in this time. */
 #define NEED_MS		4000
-/* What is so slow is no need: it is planned for. */
-#define NEED_RATE	(32 * MIB)
 /*
  * A guest that is short may not find the time to say so: statistics of Linux's
  * driver wait in a queue that waits for memory. One that was heard and falls
@@ -222,6 +220,8 @@ static void sample(const struct plan_tick *tick, const struct plan_guest *guest,
 		memory->used = used;
 		working_update(memory, when, ms);
 	}
+	if (memory->growth < PLAN_SLOW)
+		memory->calm_ms = when;
 	memory->used = used;
 	if (before && progress(memory->stats.swap_out, guest->stats.swap_out))
 		memory->swapped_ms = when;
@@ -284,7 +284,7 @@ static bool in_need(const struct plan_tick *tick,
 	    plan_stale(tick, guest))
 		return false;
 	return available < plan_room(guest) / 2 ||
-		(memory->growth >= NEED_RATE &&
+		(memory->growth >= PLAN_SLOW &&
 		 flow(memory->growth, NEED_MS) > available);
 }
 

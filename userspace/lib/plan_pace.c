@@ -19,13 +19,23 @@
 #define HOLD_MS		125000
 /* longer each time if it was needed, until it was quiet for so long. */
 #define HOLD_MAX_MS	600000
-#define QUIET_MS	120000
-/* In RED only this, and only if RED is what is foreseen. */
+#define QUIET_MS	125000
+/* In RED, if the host has min_free: this, */
 #define FRESH_MS	30000
+/* or QUIET_MS if less than this part of its memory would be taken. */
+#define TURN_PERMILLE	150
+/* Nothing is taken so long after it began to use more. */
+#define BUSY_MS		10000
+/* Bands that a difference has to be worth soon after something was taken. */
+#define BACK_BANDS	3
 /* Spare memory is handed out slowly, permille of the memory a second. */
 #define SPARE_PERMILLE	10
-/* Free memory that is worth paging out, in quarters of min_free. */
+/* Free memory that RED aims at, in quarters of min_free; worth paging out. */
 #define ENOUGH		6
+/* The part of the reserve that relief leaves, likewise. */
+#define LAST		2
+/* Where ORANGE ends, likewise. */
+#define AMPLE		10
 #define PAGE_MASK	4095ULL
 
 /* Taken in a second, in permille of the memory. */
@@ -124,18 +134,42 @@ static bool held(const struct plan_tick *tick,
 		memory->hold_until_ms - now <= HOLD_MAX_MS;
 }
 
-/*
- * RED is called a second ahead, and then lasts. As long as the host still has
- * what it should keep, that is no reason to take back what was given a moment
- * ago: it would be asked for again.
- */
-static bool fresh(const struct plan_tick *tick,
-		  const struct plan_memory *memory)
+static bool lately(const struct plan_tick *tick, uint64_t when, uint64_t ms)
 {
 	uint64_t now = tick->host->now_ms;
 
-	return tick->ready >= tick->min_free && memory->given_ms &&
-		memory->given_ms <= now && now - memory->given_ms < FRESH_MS;
+	return when && when <= now && now - when < ms;
+}
+
+/*
+ * RED is called a second ahead, and then lasts. As long as the host has what it
+ * should keep, that is no reason to take back what was given a moment ago: it
+ * would be asked for again. Nor a little of what was given a while ago.
+ */
+static bool fresh(const struct plan_tick *tick, const struct plan_guest *guest,
+		  const struct plan_memory *memory,
+		  const struct plan_decision *decision)
+{
+	uint64_t difference = sub_sat(told(guest), decision->share);
+
+	if (tick->ready < tick->min_free)
+		return false;
+	return lately(tick, memory->given_ms, FRESH_MS) ||
+		(lately(tick, memory->given_ms, QUIET_MS) &&
+		 memory->moving >= 0 &&
+		 difference <= mul_div(guest->memory, TURN_PERMILLE, 1000));
+}
+
+/*
+ * It uses more each second: what it has is for that. Only for a while, so that
+ * who says so for ever is not spared for ever.
+ */
+static bool busy(const struct plan_tick *tick,
+		 const struct plan_memory *memory)
+{
+	return tick->ready >= tick->min_free / 2 &&
+		memory->growth >= PLAN_SLOW &&
+		lately(tick, memory->calm_ms, BUSY_MS);
 }
 
 static void hold(const struct plan_tick *tick, struct plan_memory *memory,
@@ -160,6 +194,40 @@ static void hold(const struct plan_tick *tick, struct plan_memory *memory,
 	memory->hold_until_ms = max_u64(memory->hold_until_ms, now + ms);
 }
 
+/* In RED one in need is relieved if it keeps no more than its share, */
+static bool is_due(const struct plan_tick *tick,
+		   const struct plan_decision *decision)
+{
+	return tick->level < PLAN_RED || decision->fragile ||
+		decision->share >= decision->current;
+}
+
+/*
+ * or else it is lent memory: shares leave all guests room, also those that do
+ * not need it now, so that a host may have much that is nobody's. One with swap
+ * can wait for its own disk until there is plenty; to one without, the reserve
+ * is lent, but not again and again. Never more than room beside what it
+ * occupies: to claim need brings little, and who uses what it got pays as all
+ * do when the host has less.
+ */
+static uint64_t lend(const struct plan_tick *tick,
+		     const struct plan_guest *guest,
+		     const struct plan_memory *memory,
+		     const struct plan_decision *decision)
+{
+	unsigned int quarters = lately(tick, memory->need_ms, FRESH_MS) ?
+		ENOUGH : LAST;
+	uint64_t enough = add_sat(guest->resident + guest->paged_out,
+				  plan_room(guest));
+	uint64_t beyond;
+
+	if (plan_has_swap(&memory->stats))
+		quarters = AMPLE;
+	beyond = sub_sat(tick->ready, mul_div(tick->min_free, quarters, 4));
+	return min_u64(mul_div(beyond, guest->limits.shares, tick->needy),
+		       sub_sat(enough, decision->current));
+}
+
 /*
  * In need: part of what the host has beyond YELLOW, or at least relief out of
  * the reserve, both by the shares of those in need. Who pays is found in the
@@ -171,7 +239,8 @@ static uint64_t relieve(const struct plan_tick *tick,
 			const struct plan_decision *decision)
 {
 	uint64_t spare = sub_sat(tick->ready, 2 * tick->min_free);
-	uint64_t reserve = sub_sat(tick->ready, tick->min_free / 2);
+	uint64_t reserve = sub_sat(tick->ready,
+				   mul_div(tick->min_free, LAST, 4));
 	uint64_t shares = guest->limits.shares;
 	uint64_t relief = sub_sat(decision->demand, decision->current);
 
@@ -180,17 +249,14 @@ static uint64_t relieve(const struct plan_tick *tick,
 	if (tick->level >= PLAN_RED && plan_has_swap(&memory->stats))
 		relief = min_u64(relief, sub_sat(decision->share,
 						 decision->current));
-	relief = max_u64(relief, mul_div(spare, shares, tick->needy));
-	return min_u64(add_sat(decision->current, relief), decision->ceiling);
+	return max_u64(relief, mul_div(spare, shares, tick->needy));
 }
 
 /* Nothing was taken lately: what is spare may not be so for long. */
 static bool quiet(const struct plan_tick *tick,
 		  const struct plan_memory *memory)
 {
-	return !memory->taken_ms ||
-		memory->taken_ms > tick->host->now_ms ||
-		tick->host->now_ms - memory->taken_ms > QUIET_MS;
+	return !lately(tick, memory->taken_ms, QUIET_MS);
 }
 
 /*
@@ -286,11 +352,14 @@ static enum plan_reason unjudged(const struct plan_tick *tick,
 /* Why nothing may be taken from it, or PLAN_STEADY. */
 static enum plan_reason spared(const struct plan_tick *tick,
 			       const struct plan_guest *guest,
-			       const struct plan_memory *memory)
+			       const struct plan_memory *memory,
+			       const struct plan_decision *decision)
 {
 	if (plan_is_stuck(tick, memory))
 		return PLAN_STUCK;
-	if (tick->level < PLAN_RED ? held(tick, memory) : fresh(tick, memory))
+	if (tick->level < PLAN_RED && held(tick, memory))
+		return PLAN_HOLD;
+	if (busy(tick, memory) || fresh(tick, guest, memory, decision))
 		return PLAN_HOLD;
 	return unjudged(tick, guest, memory);
 }
@@ -310,11 +379,17 @@ static enum plan_reason taken(const struct plan_memory *memory,
 }
 
 /* Once it moves, a target goes all the way, but for what is not worth it. */
-static bool worth(const struct plan_guest *guest,
+static bool worth(const struct plan_tick *tick, const struct plan_guest *guest,
 		  const struct plan_memory *memory,
 		  uint64_t difference, int direction)
 {
-	return difference > (memory->moving == direction ? MIB : band(guest));
+	uint64_t least = band(guest);
+
+	if (memory->moving == direction)
+		least = MIB;
+	else if (direction > 0 && lately(tick, memory->taken_ms, QUIET_MS))
+		least *= BACK_BANDS;
+	return difference > least;
 }
 
 static void pace_down(const struct plan_tick *tick,
@@ -322,8 +397,9 @@ static void pace_down(const struct plan_tick *tick,
 		      struct plan_memory *memory,
 		      struct plan_decision *decision)
 {
-	enum plan_reason reason = spared(tick, guest, memory);
+	enum plan_reason reason;
 
+	reason = spared(tick, guest, memory, decision);
 	if (reason != PLAN_STEADY || tick->level == PLAN_GREEN) {
 		decision->reason = reason;
 		memory->moving = 0;
@@ -370,19 +446,30 @@ static void pace_limit(const struct plan_tick *tick,
 	decision->reason = guest->wish ? PLAN_WISH : PLAN_LIMIT;
 }
 
+static void pace_need(const struct plan_tick *tick, struct plan_memory *memory,
+		      struct plan_decision *decision, uint64_t relief)
+{
+	uint64_t keep = min_u64(add_sat(decision->current, relief),
+				decision->ceiling);
+
+	decision->keep = max_u64(decision->keep, keep);
+	decision->reason = PLAN_NEED;
+	memory->moving = 0;
+	hold(tick, memory, true);
+}
+
 static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
 		 struct plan_memory *memory, struct plan_decision *decision)
 {
-	uint64_t keep = told(guest), share = decision->share;
+	uint64_t keep = told(guest), share = decision->share, relief = 0;
+	bool due = is_due(tick, decision);
 
-	/* Even one in need, if the host is in greater need. */
-	if (decision->need && (tick->level < PLAN_RED || decision->fragile ||
-			       share >= decision->current)) {
-		decision->keep = max_u64(keep, relieve(tick, guest, memory,
-							   decision));
-		decision->reason = PLAN_NEED;
-		memory->moving = 0;
-		hold(tick, memory, true);
+	if (decision->need)
+		relief = due ? relieve(tick, guest, memory, decision) :
+			 lend(tick, guest, memory, decision);
+	/* Even one in need pays, if the host is in greater need. */
+	if (decision->need && (due || relief)) {
+		pace_need(tick, memory, decision, relief);
 	} else if (plan_is_stuck(tick, memory) && keep < decision->current) {
 		/* So that its driver does not spin. */
 		decision->keep = min_u64(decision->current, decision->ceiling);
@@ -390,9 +477,11 @@ static void pace(const struct plan_tick *tick, const struct plan_guest *guest,
 		memory->moving = 0;
 	} else if (keep > decision->ceiling) {
 		pace_limit(tick, guest, memory, decision);
-	} else if (share > keep && worth(guest, memory, share - keep, 1)) {
+	} else if (share > keep &&
+		   worth(tick, guest, memory, share - keep, 1)) {
 		pace_up(tick, guest, memory, decision);
-	} else if (share < keep && worth(guest, memory, keep - share, -1)) {
+	} else if (share < keep &&
+		   worth(tick, guest, memory, keep - share, -1)) {
 		pace_down(tick, guest, memory, decision);
 	} else {
 		memory->moving = 0;

@@ -7,6 +7,8 @@
 
 /* Samples before a guest is judged. */
 #define PLAN_SAMPLES	2
+/* Use that rises slower is no hurry, bytes a second. */
+#define PLAN_SLOW	(32ULL << 20)
 
 /**
  * struct plan_tick - what all parts need to know of this plan
