@@ -462,8 +462,9 @@ static void refresh_with(struct fixture *f, const char *keep, const char *stats)
 {
 	f->now_ms += 1000;
 	f->balloon.full_ms = 0;
-	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 6);
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 7);
 	answer_sizes(f, keep);
+	answer(f, "qom-get", "2");
 	answer(f, "qom-get", stats);
 }
 
@@ -551,7 +552,7 @@ static void in_between_two_commands_are_enough(void **state)
 	assert_false(f->balloon.vm.running);
 	assert_int_equal(f->balloon.vm.actual, 4096);
 	f->now_ms += QMP_BALLOON_FULL_MS;
-	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 6);
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 7);
 }
 
 static void plugged_memory_is_asked_for_at_once(void **state)
@@ -560,7 +561,7 @@ static void plugged_memory_is_asked_for_at_once(void **state)
 
 	find(f);
 	say(f, "{\"event\": \"ACPI_DEVICE_OST\", \"data\": {\"info\": {}}}\n");
-	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 6);
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 7);
 }
 
 #define STATS(total, available, update) \
@@ -691,6 +692,78 @@ static void the_target_is_told_as_what_the_guest_keeps(void **state)
 	assert_int_equal(f->ended, 1);
 }
 
+/* QEMU is told to make the balloon so large, and has it. */
+static void reach(struct fixture *f, uint64_t balloon, const char *keep)
+{
+	assert_int_equal(qmp_balloon_set(&f->balloon, balloon, on_done, f), 0);
+	answer(f, "balloon", "{}");
+	refresh_with(f, keep, "{}");
+	assert_int_equal(f->balloon.vm.actual, balloon);
+	assert_int_equal(f->balloon.vm.others, 0);
+}
+
+#define KEEP_384 "{\"actual\": 402653184}"
+#define KEEP_256 "{\"actual\": 268435456}"
+
+static void a_balloon_that_another_has_set_is_seen(void **state)
+{
+	struct fixture *f = *state;
+	const struct qmp_vm *vm = &f->balloon.vm;
+
+	find(f);
+	reach(f, 128 * MIB, KEEP_384);
+	say(f, "{\"event\": \"BALLOON_CHANGE\", \"data\": " KEEP_256 "}\n");
+	/* Looked at again at once, before it is believed. */
+	assert_int_equal(vm->target, 128 * MIB);
+	assert_int_equal(f->balloon.full_ms, 0);
+	refresh_with(f, KEEP_256, "{}");
+	assert_int_equal(vm->target, 256 * MIB);
+	assert_int_equal(vm->others, 1);
+	refresh_with(f, KEEP_256, "{}");
+	assert_int_equal(vm->others, 1);
+	/* It counts as long as we live, whoever the VMM is. */
+	qmp_balloon_forget(&f->balloon);
+	assert_int_equal(vm->others, 1);
+}
+
+/* It has come to its target, and is told to go half the way back. */
+static void turn_back(struct fixture *f)
+{
+	find(f);
+	reach(f, 256 * MIB, KEEP_256);
+	assert_int_equal(qmp_balloon_set(&f->balloon, 128 * MIB, on_done, f),
+			 0);
+	answer(f, "balloon", "{}");
+}
+
+static void a_guest_on_its_way_is_not_another(void **state)
+{
+	struct fixture *f = *state;
+
+	turn_back(f);
+	/* It has not begun, is half way, is there, takes it back. */
+	refresh_with(f, KEEP_256, "{}");
+	refresh_with(f, "{\"actual\": 335544320}", "{}");
+	refresh_with(f, KEEP_384, "{}");
+	refresh_with(f, FULL, "{}");
+	refresh_with(f, FULL, "{}");
+	assert_int_equal(f->balloon.vm.target, 128 * MIB);
+	assert_int_equal(f->balloon.vm.others, 0);
+}
+
+/* Another may have set its balloon before it was there. */
+static void a_guest_that_does_not_move_is_told_again(void **state)
+{
+	struct fixture *f = *state;
+
+	turn_back(f);
+	refresh_with(f, KEEP_256, "{}");
+	assert_int_equal(f->balloon.vm.target, 128 * MIB);
+	refresh_with(f, KEEP_256, "{}");
+	assert_true(f->balloon.vm.target == PROCFILE_UNKNOWN);
+	assert_int_equal(f->balloon.vm.others, 0);
+}
+
 static void events_change_what_is_known(void **state)
 {
 	struct fixture *f = *state;
@@ -746,6 +819,21 @@ static void after_a_reset_the_period_is_set_again(void **state)
 	json_decref(message);
 }
 
+/* libvirt sets that of its domain, when it starts it or is told to. */
+static void somebody_elses_longer_period_does_not_stay(void **state)
+{
+	struct fixture *f = *state;
+
+	find(f);
+	f->now_ms += QMP_BALLOON_FULL_MS;
+	assert_int_equal(qmp_balloon_refresh(&f->balloon, f->now_ms), 7);
+	answer_sizes(f, FULL);
+	answer(f, "qom-get", "5");
+	answer(f, "qom-get", "{}");
+	answer(f, "qom-set", "{}");
+	assert_null(sent(f));
+}
+
 static void somebody_elses_shorter_period_stays(void **state)
 {
 	struct fixture *f = *state;
@@ -795,6 +883,7 @@ static void migration_is_seen(void **state)
 		answer(f, "query-status", status);
 		answer(f, "query-migrate", cases[i].migrate);
 		answer(f, "query-balloon", FULL);
+		answer(f, "qom-get", "2");
 		answer(f, "qom-get", "{}");
 		assert_int_equal(f->balloon.vm.migrating, cases[i].migrating);
 	}
@@ -926,9 +1015,13 @@ int main(void)
 		with_client(a_lying_guests_numbers_are_unknown),
 		with_client(dimms_count_and_other_devices_do_not),
 		with_client(the_target_is_told_as_what_the_guest_keeps),
+		with_client(a_balloon_that_another_has_set_is_seen),
+		with_client(a_guest_on_its_way_is_not_another),
+		with_client(a_guest_that_does_not_move_is_told_again),
 		with_client(events_change_what_is_known),
 		with_client(an_unplugged_balloon_is_forgotten),
 		with_client(after_a_reset_the_period_is_set_again),
+		with_client(somebody_elses_longer_period_does_not_stay),
 		with_client(somebody_elses_shorter_period_stays),
 		with_client(migration_is_seen),
 		with_client(migration_is_seen_at_each_look),

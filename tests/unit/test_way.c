@@ -72,8 +72,6 @@ static void what_makes_no_sense_is_named(void **state)
 	} cases[] = {
 		{ "{\"qmp\": \"a\"}", "qmp: 'a': expected an absolute path" },
 		{ "{\"pidfile\": \"\"}", "pidfile: ''" },
-		{ "{\"qmp\": \"/var/lib/libvirt/qemu/domain-1-a/x\"}",
-		  "this monitor is libvirt's" },
 		{ "{\"qmp\": \"/a\", \"pidfile\": \"/b\"}", "one of them" },
 		{ "{\"qmp\": \"/a\", \"qmp_mode\": \"x\"}", "qmp_mode: 'x'" },
 		{ "{\"qmp\": \"/a\", \"qmp_period_ms\": -1}", "-1: expected" },
@@ -88,6 +86,36 @@ static void what_makes_no_sense_is_named(void **state)
 		assert_int_equal(unpacked(cases[i].text, &way, &fault),
 				 -EINVAL);
 		assert_non_null(strstr(fault.text, cases[i].why));
+	}
+}
+
+static void libvirts_own_monitors_are_refused(void **state)
+{
+	static const struct {
+		const char *path;
+		int rc;
+	} cases[] = {
+		{ "/var/lib/libvirt/qemu/domain-1-a/monitor.sock", -EINVAL },
+		{ "/srv/u/.config/libvirt/qemu/lib/domain-12-b/monitor.sock",
+		  -EINVAL },
+		{ "/tmp/root/lib/domain-1-c/monitor.sock", -EINVAL },
+		/* Ours beside it, where AppArmor lets QEMU make one. */
+		{ "/var/lib/libvirt/qemu/domain-1-a/ballonet.sock", 0 },
+		{ "/run/ballonet/qmp/domain-1", 0 },
+		{ "/run/monitor.sock", 0 },
+		{ "/monitor.sock", 0 },
+	};
+	struct fault fault;
+	struct way way;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(way_set_path(&way, WAY_QMP, cases[i].path,
+					      &fault), cases[i].rc);
+		if (cases[i].rc)
+			assert_non_null(strstr(fault.text,
+					       "this monitor is libvirt's"));
 	}
 }
 
@@ -115,6 +143,7 @@ int main(void)
 		cmocka_unit_test(a_way_outlives_being_packed),
 		cmocka_unit_test(a_back_end_has_no_monitor_to_differ_in),
 		cmocka_unit_test(what_makes_no_sense_is_named),
+		cmocka_unit_test(libvirts_own_monitors_are_refused),
 		cmocka_unit_test(a_path_that_is_too_long_is_refused),
 	};
 

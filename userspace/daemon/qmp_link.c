@@ -68,6 +68,8 @@ struct qmp_link {
 	struct qmp_balloon balloon;
 	/* The balloon that is wanted, PROCFILE_UNKNOWN if none was set. */
 	uint64_t wanted;
+	/* How often another has set it, as far as that counts in @wanted. */
+	uint64_t others;
 	/* QEMU was told in this round, and may have refused. */
 	bool tried;
 	/* A connection was up, or failed, and the owner heard of it. */
@@ -200,7 +202,12 @@ static const struct qmp_ops qmp_ops = {
 static void on_changed(void *userdata)
 {
 	struct qmp_link *link = userdata;
+	const struct qmp_vm *vm = &link->balloon.vm;
 
+	/* The last one to set a balloon wins. */
+	if (link->others != vm->others)
+		link->wanted = vm->target;
+	link->others = vm->others;
 	link->ops->changed(link->userdata);
 }
 
@@ -483,8 +490,8 @@ void qmp_link_set_period(struct qmp_link *link, uint32_t period_ms)
  * qmp_link_wanted - what was set
  * @link:	a VM
  *
- * Return: the balloon of the last qmp_link_set(), PROCFILE_UNKNOWN if none was
- * set since the VMM began.
+ * Return: the balloon of the last qmp_link_set(), or that of another who has
+ * set it since; PROCFILE_UNKNOWN if none was set here since the VMM began.
  */
 uint64_t qmp_link_wanted(const struct qmp_link *link)
 {

@@ -14,10 +14,10 @@
  *   -qmp unix:/run/ballonet/qmp/NAME,server=on,wait=off on QEMU's command line.
  *   QMP_LINK_HOLD. Events and balloon changes reach every monitor, so whoever
  *   owns the first one sees what is done here.
- * - libvirt keeps its socket (below /var/lib/libvirt/qemu/domain-*) for as long
- *   as the VM runs. That path is refused: when libvirtd restarts we would come
- *   first, and it would lose the VM. With libvirt the second monitor goes into
- *   the domain's <qemu:commandline>; the domain counts as tainted
+ * - libvirt keeps its socket (domain-ID-NAME/monitor.sock, see way.c) for as
+ *   long as the VM runs. That path is refused: when libvirtd restarts we would
+ *   come first, and it would lose the VM. With libvirt the second monitor goes
+ *   into the domain's <qemu:commandline>; the domain counts as tainted
  *   (custom-argv), and AppArmor needs the socket's path in
  *   local/abstractions/libvirt-qemu. By hand the same questions can be asked
  *   with virsh qemu-monitor-command DOMAIN. A <stats period=> of the domain

@@ -14,6 +14,7 @@
 #include "vm_qmp.h"
 #include "log.h"
 #include "qmp_link.h"
+#include "size.h"
 #include "vm_note.h"
 #include "vmm.h"
 
@@ -44,6 +45,7 @@
  * @vmm:	its process
  * @pid:	of the process that was seen last, 0 if none was
  * @resets:	of the guest, as far as they were seen
+ * @others:	how often another has set the balloon, as far as that was logged
  * @last:	what was known while its monitor answered; memory is 0 if
  *		nothing was, or its process has ended
  * @up_ms:	since when this guest could be heard
@@ -55,6 +57,7 @@ struct vm_qmp {
 	struct vmm vmm;
 	pid_t pid;
 	uint64_t resets;
+	uint64_t others;
 	struct plan_guest last;
 	uint64_t up_ms;
 	char why[FAULT_MAX];
@@ -94,11 +97,24 @@ static const struct vm_qmp *of_const(const struct vm *vm)
  * What the link says
  */
 
+/* Such as virsh setmem. */
+static void others_log(struct vm_qmp *q, const struct qmp_vm *now)
+{
+	char text[SIZE_TEXT_MAX];
+
+	if (now->others == q->others)
+		return;
+	q->others = now->others;
+	log_info("%s: another has set its balloon to %s", q->vm.name,
+		 size_format(now->target, text));
+}
+
 static void on_changed(void *userdata)
 {
 	struct vm_qmp *q = userdata;
 	const struct qmp_vm *now = qmp_link_vm(q->link);
 
+	others_log(q, now);
 	if (now->resets == q->resets)
 		return;
 	q->resets = now->resets;

@@ -8,10 +8,10 @@
  * then on most refreshes are two commands.
  *
  * QEMU asks the guest every period_s seconds, on the VM's clock, and stops
- * asking when the guest does not answer or is reset: a period that was set once
- * is not one that is still set. Statistics count as new when QEMU's time of
- * them changed since the last look, never by comparing that time, the wall
- * clock of QEMU's host, with ours.
+ * asking when the guest does not answer or is reset; libvirt sets a period of
+ * its domain's: one that was set once is not one that is still set. Statistics
+ * count as new when QEMU's time of them changed since the last look, never by
+ * comparing that time, the wall clock of QEMU's host, with ours.
  */
 #include "qmp_balloon.h"
 
@@ -95,10 +95,12 @@ void qmp_balloon_forget(struct qmp_balloon *balloon)
 	balloon->vm = (struct qmp_vm){
 		.actual = PROCFILE_UNKNOWN,
 		.target = PROCFILE_UNKNOWN,
+		.others = balloon->vm.others,
 	};
 	balloon->path[0] = '\0';
 	balloon->full_ms = 0;
-	balloon->set_up = false;
+	balloon->set_up = balloon->reached = false;
+	balloon->beyond = 0;
 	balloon->base = balloon->dimms = 0;
 	balloon->incoming = balloon->outgoing = false;
 	stats_forget(balloon);
@@ -160,6 +162,35 @@ static void keep_take(struct qmp_balloon *balloon, const json_t *value)
 		balloon->vm.actual = balloon->vm.memory - keep;
 	else if (balloon->vm.memory)
 		balloon->vm.impossible++;
+}
+
+/*
+ * QEMU does not tell what it was told. But no guest goes beyond the target that
+ * it has reached: if it rests there, another has set it. If it never came to
+ * its target that may be so, too: QEMU is told again. A balloon that is smaller
+ * may be one that its guest has taken back. How large it is depends on the
+ * memory, so this counts where that was asked for as well.
+ */
+static void target_look(struct qmp_balloon *balloon, bool full)
+{
+	struct qmp_vm *vm = &balloon->vm;
+
+	if (vm->target == PROCFILE_UNKNOWN || vm->actual == PROCFILE_UNKNOWN)
+		return;
+	if (vm->actual == vm->target)
+		balloon->reached = true;
+	if (vm->actual <= vm->target)
+		return;
+	if (!full || vm->actual != balloon->beyond) {
+		balloon->beyond = vm->actual;
+		if (balloon->reached)
+			balloon->full_ms = 0;
+	} else if (balloon->reached) {
+		vm->target = vm->actual;
+		vm->others++;
+	} else {
+		vm->target = PROCFILE_UNKNOWN;
+	}
 }
 
 static void memory_update(struct qmp_balloon *balloon)
@@ -262,6 +293,7 @@ static void on_balloon(const struct qmp_answer *answer, void *userdata)
 	if (!answer->rc) {
 		balloon->vm.present = true;
 		keep_take(balloon, json_object_get(answer->value, "actual"));
+		target_look(balloon, balloon->full_ms == balloon->now_ms);
 	} else if (answer->rc != -ECANCELED) {
 		device_forget(balloon);
 	}
@@ -431,11 +463,16 @@ static void search(struct qmp_balloon *balloon)
 		    json_pack("{s:s}", "path", containers[i]), done[i]);
 }
 
+static void ask_period(struct qmp_balloon *balloon)
+{
+	ask_property(balloon, "guest-stats-polling-interval", on_period);
+}
+
 static void set_up(struct qmp_balloon *balloon)
 {
 	ask_property(balloon, "deflate-on-oom", on_deflate_on_oom);
 	ask_property(balloon, "free-page-reporting", on_reporting);
-	ask_property(balloon, "guest-stats-polling-interval", on_period);
+	ask_period(balloon);
 }
 
 /* The memory first: the guest's numbers are checked by it. */
@@ -449,6 +486,8 @@ static void ask_all(struct qmp_balloon *balloon)
 	ask(balloon, "query-balloon", NULL, on_balloon);
 	if (!balloon->path[0])
 		search(balloon);
+	else if (balloon->set_up)
+		ask_period(balloon);
 }
 
 /*
@@ -521,14 +560,18 @@ int qmp_balloon_set(struct qmp_balloon *balloon, uint64_t bytes,
 			 json_pack("{s:I}", "value",
 				   (json_int_t)(memory - bytes)),
 			 done, userdata);
-	if (!rc)
-		balloon->vm.target = bytes;
-	return rc;
+	if (rc)
+		return rc;
+	balloon->vm.target = bytes;
+	balloon->reached = false;
+	balloon->beyond = 0;
+	return 0;
 }
 
 static void on_balloon_change(struct qmp_balloon *balloon, json_t *data)
 {
 	keep_take(balloon, json_object_get(data, "actual"));
+	target_look(balloon, false);
 }
 
 static void on_stop(struct qmp_balloon *balloon, json_t *data)

@@ -68,7 +68,10 @@ enum qmp_tristate {
  * @present:	it has a balloon device; a driver is another matter
  * @actual:	the balloon that its driver says it has; PROCFILE_UNKNOWN if
  *		that is none, or cannot be
- * @target:	the balloon that was last set here, or PROCFILE_UNKNOWN
+ * @target:	the balloon that was last set, here or, as far as that can be
+ *		seen, by another; PROCFILE_UNKNOWN if none was set here, or it
+ *		has to be set again
+ * @others:	how often another has set it
  * @running:	its processors run
  * @migrating:	its memory is being sent or received
  * @down:	it has shut down
@@ -88,6 +91,7 @@ struct qmp_vm {
 	bool present;
 	uint64_t actual;
 	uint64_t target;
+	uint64_t others;
 	bool running;
 	bool migrating;
 	bool down;
@@ -112,6 +116,8 @@ struct qmp_vm {
  * @full_ms:	when everything was asked for; 0 to do so now
  * @asked:	commands of the refresh that wait for their answers
  * @set_up:	this device's properties were read, and its period set
+ * @reached:	the guest has had the balloon that was set
+ * @beyond:	larger than that, as it was seen since
  * @incoming:	its memory is being received, or was all sent
  * @outgoing:	its memory is being sent
  * @base:	RAM that the VM began with
@@ -131,6 +137,8 @@ struct qmp_balloon {
 	uint64_t full_ms;
 	unsigned int asked;
 	bool set_up;
+	bool reached;
+	uint64_t beyond;
 	bool incoming;
 	bool outgoing;
 	uint64_t base;

@@ -11,14 +11,25 @@ const char *const way_mode_names[WAY_NR_MODES] = {
 	[WAY_BORROW] = "borrow",
 };
 
-/* Monitors with libvirt as their one client. */
-#define LIBVIRT_DIR	"/var/lib/libvirt/qemu/domain-"
-
 /* What a path is of, by the names of the configuration and of Add. */
 static const char *const path_names[WAY_NR_KINDS] = {
 	[WAY_QMP] = "qmp",
 	[WAY_PROCESS] = "pidfile",
 };
+
+/*
+ * A monitor with libvirt as its one client: DIR/domain-ID-NAME/monitor.sock.
+ * DIR is /var/lib/libvirt/qemu, that of a user's session is below his home, and
+ * that of virt-qemu-run anywhere.
+ */
+static bool is_libvirts(const char *path)
+{
+	const char *file = strrchr(path, '/');
+	const char *dir = file ? memrchr(path, '/', file - path) : NULL;
+
+	return dir && !strcmp(file, "/monitor.sock") &&
+		!strncmp(dir, "/domain-", strlen("/domain-"));
+}
 
 /**
  * way_set_path - where the way begins
@@ -41,8 +52,7 @@ int way_set_path(struct way *way, enum way_kind kind, const char *path,
 				 "%s: path of %zu bytes, limit %zu",
 				 path_names[kind], strlen(path),
 				 sizeof(way->path) - 1);
-	if (kind == WAY_QMP &&
-	    !strncmp(path, LIBVIRT_DIR, strlen(LIBVIRT_DIR)))
+	if (kind == WAY_QMP && is_libvirts(path))
 		return fault_set(ret_fault, -EINVAL,
 				 "%s: %s: this monitor is libvirt's: give the domain a second one",
 				 path_names[kind], path);
