@@ -46,6 +46,12 @@ count_is() {
 	[ "$(count "$1")" = "$2" ]
 }
 
+# host_has MIB - in the balloon, as the host sees it: of a page that is being moved
+# it has two frames for a moment
+host_has() {
+	within 10 count_is held $(($1 * 256))
+}
+
 # count_at_least KEY N
 count_at_least() {
 	[ "$(count "$1")" -ge "$2" ]

@@ -98,7 +98,7 @@ works_again() {
 	tell target 40
 	load
 	within 20 knob_is vm actual $((40 * MIB))
-	eq "$(count held)" $((40 * 256)) "frames that the host has"
+	host_has 40
 	check guest vm memload check
 	tell target 0
 	within 20 knob_is vm actual 0
@@ -229,7 +229,7 @@ test_a_device_that_breaks_the_protocol_is_reset_and_goes_on() {
 		tell target 64
 		within 30 knob_is vm actual $((64 * MIB))
 		within 10 knob_is vm state idle
-		eq "$(count held)" $((64 * 256)) "frames that the host has"
+		host_has 64
 		check guest vm memload check
 	done
 	after_a_lie
@@ -378,7 +378,7 @@ test_an_answer_after_12_seconds_is_as_good() {
 	at_least "$(liar answer in)" 1 "answers given late"
 	state_is idle 5
 	eq "$(knob vm actual)" $((64 * MIB)) actual
-	eq "$(count held)" $((64 * 256)) "frames that the host has"
+	host_has 64
 	after_a_lie
 }
 
@@ -479,7 +479,7 @@ test_a_move_that_is_answered_with_nonsense_ends_in_a_reset() {
 	within 20 knob_is vm actual $((size * MIB))
 	compact_once
 	state_is idle 10
-	eq "$(count held)" $((size * 256)) "frames that the host has"
+	host_has "$size"
 	check guest vm memload check
 	check guest vm memload drop
 	check guest vm memload fill 48
@@ -582,7 +582,7 @@ limits_are() {
 		tell target 9
 		load
 		within 30 knob_is vm actual $((9 * MIB))
-		eq "$(count held)" $((9 * 256)) "frames that the host has"
+		host_has 9
 		tell target 1
 		within 30 knob_is vm actual $((1 * MIB))
 		unload
