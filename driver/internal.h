@@ -517,6 +517,30 @@ struct page *ballonet_node_alloc(struct ballonet *bal, gfp_t gfp,
 				 unsigned int order);
 struct list_head *ballonet_node_held(struct ballonet *bal);
 
+/* zone.c */
+
+/* Where blocks are from: not from memory that is only for what can be moved. */
+#define BALLONET_ZONE_BLOCKS	gfp_zone(GFP_HIGHUSER)
+
+/**
+ * struct ballonet_zones - of some zones, in frames
+ * @free:	free
+ * @cache:	of files
+ * @size:	what the kernel manages: not what the balloon has
+ * @present:	all that there are
+ * @reclaim:	with less than this free the kernel reclaims
+ */
+struct ballonet_zones {
+	unsigned long free;
+	unsigned long cache;
+	unsigned long size;
+	unsigned long present;
+	unsigned long reclaim;
+};
+
+struct ballonet_zones ballonet_zones_read(enum zone_type first,
+					  enum zone_type last);
+
 /* main.c */
 void ballonet_features_drop(struct virtio_device *vdev);
 int ballonet_device_up(struct ballonet *bal);

@@ -18,10 +18,7 @@
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/mmzone.h>
-#include <linux/nodemask.h>
 #include <linux/sched.h>
-#include <linux/vmstat.h>
 
 #include "internal.h"
 
@@ -44,63 +41,33 @@
 /* Work of one look: a twelfth of one processor while the pool grows. */
 #define GROW_NS		(2 * NSEC_PER_MSEC)
 
-/* Where blocks are from: not from memory that is only for what can be moved. */
-#define BLOCKS_ZONE	gfp_zone(GFP_HIGHUSER)
-
-/**
- * struct room - of some zones, in frames
- * @free:	free
- * @size:	all that there are
- * @reclaim:	with less than this free the kernel reclaims
- */
-struct room {
-	unsigned long free;
-	unsigned long size;
-	unsigned long reclaim;
-};
-
-/* Of the zones up to @last, on all nodes. */
-static struct room room_in(enum zone_type last)
+static struct ballonet_zones zones_to(enum zone_type last)
 {
-	struct room room = {};
-	struct zone *zone;
-	int nid, i;
-
-	for_each_node_state(nid, N_MEMORY) {
-		for (i = 0; i <= last; i++) {
-			zone = &NODE_DATA(nid)->node_zones[i];
-			if (!managed_zone(zone))
-				continue;
-			room.free += zone_page_state(zone, NR_FREE_PAGES);
-			room.size += zone_managed_pages(zone);
-			room.reclaim += high_wmark_pages(zone);
-		}
-	}
-	return room;
+	return ballonet_zones_read(0, last);
 }
 
-static unsigned long margin(struct room room)
+static unsigned long margin(struct ballonet_zones zones)
 {
-	return clamp_t(unsigned long, room.size / MARGIN_FRACTION,
+	return clamp_t(unsigned long, zones.size / MARGIN_FRACTION,
 		       MARGIN_MIN, MARGIN_MAX);
 }
 
 /* Where user memory is freed is not where the kernel's own is allocated. */
 static bool has_room_in(enum zone_type last)
 {
-	struct room room = room_in(last);
+	struct ballonet_zones zones = zones_to(last);
 
-	return room.free >= room.reclaim + margin(room) +
+	return zones.free >= zones.reclaim + margin(zones) +
 			    BALLONET_STANDBY_FRAMES;
 }
 
 /* What to have back: nothing as long as half of the margin is there. */
 static unsigned long missing_in(enum zone_type last)
 {
-	struct room room = room_in(last);
-	unsigned long least = room.reclaim + margin(room);
+	struct ballonet_zones zones = zones_to(last);
+	unsigned long least = zones.reclaim + margin(zones);
 
-	return room.free + margin(room) / 2 < least ? least - room.free : 0;
+	return zones.free + margin(zones) / 2 < least ? least - zones.free : 0;
 }
 
 static bool paused(struct ballonet_standby *sb)
@@ -121,7 +88,7 @@ static bool may_grow(struct ballonet *bal)
 	       READ_ONCE(bal->state) == BALLONET_IDLE && !paused(sb) &&
 	       ballonet_standby_frames(bal) + BALLONET_STANDBY_FRAMES <=
 			READ_ONCE(sb->limit) &&
-	       has_room_in(BLOCKS_ZONE) && has_room_in(ZONE_MOVABLE);
+	       has_room_in(BALLONET_ZONE_BLOCKS) && has_room_in(ZONE_MOVABLE);
 }
 
 /* Returns whether there may be more to be had. */
@@ -160,7 +127,7 @@ static void shrink(struct ballonet *bal)
 {
 	u64 have = ballonet_standby_frames(bal);
 	u64 limit = READ_ONCE(bal->standby.limit);
-	unsigned long missing = max(missing_in(BLOCKS_ZONE),
+	unsigned long missing = max(missing_in(BALLONET_ZONE_BLOCKS),
 				    missing_in(ZONE_MOVABLE));
 
 	if (have > limit)
@@ -172,11 +139,11 @@ static void shrink(struct ballonet *bal)
 
 static void sums_read(struct ballonet *bal, struct ballonet_pool_sums *sums)
 {
-	struct room room = room_in(BLOCKS_ZONE);
+	struct ballonet_zones zones = zones_to(BALLONET_ZONE_BLOCKS);
 	unsigned long flags;
 
-	sums->free = room.free;
-	sums->size = room.size + ballonet_engine_uncounted(bal);
+	sums->free = zones.free;
+	sums->size = zones.size + ballonet_engine_uncounted(bal);
 	spin_lock_irqsave(&bal->lock, flags);
 	sums->given = bal->given;
 	sums->reported = bal->report_over;
@@ -203,7 +170,7 @@ static s64 changes_count(struct ballonet *bal)
 	 * Much of it at once: a program has ended, and what it had is not what
 	 * the pause is for.
 	 */
-	if (freed > (s64)margin(room_in(BLOCKS_ZONE)))
+	if (freed > (s64)margin(zones_to(BALLONET_ZONE_BLOCKS)))
 		WRITE_ONCE(sb->pause_until, jiffies);
 	sb->budget = max(sb->budget + freed +
 			 atomic64_xchg(&sb->untaken, 0), 0LL);
