@@ -275,11 +275,26 @@ static bool interrupted(struct ballonet *bal)
 	       READ_ONCE(bal->ceiling) != U64_MAX;
 }
 
-static u64 room(struct ballonet *bal)
+/*
+ * Frames that may be taken, in blocks of @order. What is only for what can be
+ * moved is not where the blocks are from: it counts for frames alone, and so
+ * does its part of the floor.
+ */
+static u64 room(struct ballonet *bal, unsigned int order)
 {
-	long available = si_mem_available();
+	s64 available = si_mem_available();
+	u64 floor = READ_ONCE(bal->floor);
 
-	return ballonet_floor_room(max(available, 0L), READ_ONCE(bal->floor));
+	if (order) {
+		struct ballonet_zones movable, all;
+
+		movable = ballonet_zones_read(ZONE_MOVABLE, ZONE_MOVABLE);
+		all = ballonet_zones_read(0, ZONE_MOVABLE);
+		available -= movable.free + movable.cache;
+		floor -= ballonet_floor_part(floor, movable.present,
+					     all.present);
+	}
+	return ballonet_floor_room(max(available, 0LL), floor);
 }
 
 static bool add(struct ballonet *bal, struct ballonet_rq *rq, struct page *page)
@@ -309,11 +324,13 @@ static enum ballonet_state fill(struct ballonet *bal, struct ballonet_rq *rq,
 		if (!fits)
 			break;
 		if (allowed >> order == 0) {
-			allowed = min_t(u64, room(bal), LOOK_FRAMES);
+			allowed = min_t(u64, room(bal, order), LOOK_FRAMES);
+			if (allowed >> order == 0 && order) {
+				*huge = false;
+				continue;
+			}
 			if (!allowed)
 				return BALLONET_FLOOR;
-			if (allowed >> order == 0)
-				order = 0;
 		}
 		page = order ? ballonet_standby_take(bal) : NULL;
 		if (!page)

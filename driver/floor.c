@@ -10,8 +10,9 @@
 
 #include "floor.h"
 
-#define FLOOR_BASE	((32ULL << 20) >> BALLONET_FRAME_SHIFT)
-#define FLOOR_CAP	((1ULL << 30) >> BALLONET_FRAME_SHIFT)
+#define MIB_SHIFT	(20 - BALLONET_FRAME_SHIFT)
+#define FLOOR_BASE	(32ULL << MIB_SHIFT)
+#define FLOOR_CAP	(1024ULL << MIB_SHIFT)
 #define FLOOR_FRACTION	16
 
 /**
@@ -28,6 +29,22 @@
 u64 ballonet_floor_default(u64 total)
 {
 	return min3(FLOOR_BASE + total / FLOOR_FRACTION, FLOOR_CAP, total / 2);
+}
+
+/**
+ * ballonet_floor_part() - what a part of the memory has to leave
+ * @floor:	frames that all of it leaves
+ * @part:	frames of that part
+ * @whole:	frames of all
+ *
+ * Return: frames.
+ */
+u64 ballonet_floor_part(u64 floor, u64 part, u64 whole)
+{
+	/* In MiB: a product of two has room in 64 bits. */
+	part >>= MIB_SHIFT;
+	whole >>= MIB_SHIFT;
+	return whole ? floor * part / whole : 0;
 }
 
 /**

@@ -36,6 +36,18 @@ static void room_ends_at_the_floor(void **state)
 	assert_int_equal(ballonet_floor_room(3, 40), 0);
 }
 
+static void a_part_of_the_memory_has_its_part_of_the_floor(void **state)
+{
+	(void)state;
+	assert_int_equal(ballonet_floor_part(100, FRAMES(256), FRAMES(1024)),
+			 25);
+	assert_int_equal(ballonet_floor_part(100, 0, FRAMES(1024)), 0);
+	assert_int_equal(ballonet_floor_part(100, 0, 0), 0);
+	/* All of the largest guest there can be. */
+	assert_int_equal(ballonet_floor_part(UINT32_MAX, FRAMES(1ULL << 24),
+					     FRAMES(1ULL << 24)), UINT32_MAX);
+}
+
 /* With a floor of 1000, after a sample of zeros. */
 static bool begins(struct ballonet_sample now)
 {
@@ -150,6 +162,8 @@ int main(void)
 		cmocka_unit_test(floor_grows_with_the_guest_up_to_a_gibibyte),
 		cmocka_unit_test(floor_leaves_half_of_a_tiny_guest),
 		cmocka_unit_test(room_ends_at_the_floor),
+		cmocka_unit_test(
+			a_part_of_the_memory_has_its_part_of_the_floor),
 		cmocka_unit_test(short_is_less_than_half_the_floor),
 		cmocka_unit_test(short_is_reclaim_near_the_floor),
 		cmocka_unit_test(short_is_not_a_little_traffic),

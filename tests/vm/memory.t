@@ -141,12 +141,30 @@ pool_rests() {
 		knob_is vm standby "$standby"
 }
 
-# Half of it is only for what can be moved, where no block is from.
-leaves_free_what_the_kernel_needs() {
-	check backend_start vm --standby=on-demand
+# half_movable_boots KERNEL [OPTIONS] - with a back-end that has them; half of its
+# memory is only for what can be moved, where no block is from
+half_movable_boots() {
+	check backend_start vm ${2:+"$2"}
 	guest_start vm "$1" "socket=$WORK/vm.sock" mem=1024M \
 		"cmdline=init_on_alloc=0 movablecore=512M" || return
 	check driver_load vm ballonet
+}
+
+balloon_leaves_free_what_the_kernel_needs() {
+	half_movable_boots "$1" || return
+	check knob vm target 8G
+	within 60 rests_at_floor vm
+	# Half of the floor, and all of the rest is taken.
+	check lowmem_is_left 40
+	at_most "$(meminfo vm MemAvailable)" $(($(knob vm floor) + 4 * MIB)) \
+		MemAvailable
+	check guest vm rmmod ballonet
+	guest_stop vm
+	backend_stop vm
+}
+
+pool_leaves_free_what_the_kernel_needs() {
+	half_movable_boots "$1" --standby=on-demand || return
 	within 60 pool_rests || return
 	# The margin is 32; half of it may be gone.
 	within 30 lowmem_is_left 12
@@ -171,6 +189,10 @@ memory() {
 memory 6.1
 memory 6.12
 memory 7.3
+for kernel in 6.1 6.12 7.3; do
+	run_test "the balloon leaves free what the kernel needs, $kernel" \
+		balloon_leaves_free_what_the_kernel_needs $kernel
+done
 run_test "the pool leaves free what the kernel needs" \
-	leaves_free_what_the_kernel_needs 6.12
+	pool_leaves_free_what_the_kernel_needs 6.12
 run_tests
