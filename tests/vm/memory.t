@@ -12,7 +12,7 @@ dimm() {
 }
 
 boots() {
-	check backend_start vm
+	check backend_start vm ${2:+"$2"}
 	guest_start vm "$1" "socket=$WORK/vm.sock" \
 		"args=-m slots=2,maxmem=4G $(dimm movable 128) $(dimm kernel 512)" ||
 		return
@@ -120,6 +120,7 @@ leaves_nothing_behind() {
 	check guest vm rmmod ballonet
 	check guest vm memload check
 	guest_stop vm
+	backend_stop vm
 }
 
 # lowmem_is_left MIB - free beyond what page reclaim keeps, outside of memory that
@@ -132,12 +133,12 @@ lowmem_is_left() {
 		END { print n }' /proc/zoneinfo")" -ge $(($1 * MIB / 4096)) ]
 }
 
-# pool_rests - for use with within
+# pool_rests [MIB] - there are as many; for use with within
 pool_rests() {
 	local standby
 
 	standby=$(knob vm standby)
-	[ "$standby" -ge $((128 * MIB)) ] && sleep 2 &&
+	[ "$standby" -ge $((${1:-128} * MIB)) ] && sleep 2 &&
 		knob_is vm standby "$standby"
 }
 
@@ -173,22 +174,55 @@ pool_leaves_free_what_the_kernel_needs() {
 	backend_stop vm
 }
 
-# memory KERNEL
+# virtio_mem_is BYTES
+virtio_mem_is() {
+	[ "$(guest_qmp vm '{"execute": "qom-get", "arguments": {
+		"path": "/machine/peripheral/mem", "property": "size"}}')" = "$1" ]
+}
+
+# It is plugged as movable: blocks of ours would keep it where it is.
+unplugs_virtio_mem() {
+	check backend_start vm --standby=eager
+	guest_start vm "$1" "socket=$WORK/vm.sock" mem=512M \
+		"cmdline=init_on_alloc=0 memhp_default_state=online_movable" \
+		"args=-m maxmem=4G $(dimm movable 256) -device
+			virtio-mem-pci,id=mem,memdev=movable,requested-size=256M" ||
+		return
+	check driver_load vm virtio_mem
+	within 60 virtio_mem_is $((256 * MIB)) || return
+	check driver_load vm ballonet
+	check guest vm memload fill 48
+	check knob vm target 128M
+	within 30 knob_is vm actual $((128 * MIB))
+	within 60 pool_rests 32 || return
+	check guest_qmp vm '{"execute": "qom-set", "arguments": {
+		"path": "/machine/peripheral/mem", "property": "requested-size",
+		"value": 0}}'
+	within 60 virtio_mem_is 0
+	check guest vm memload check
+	knob_is vm actual $((128 * MIB)) || fail "the balloon has changed"
+	guest_stop vm
+	backend_stop vm
+}
+
+# memory KERNEL [OPTION] - of the back-end
 memory() {
-	run_test "$1 boots" boots "$1"
+	run_test "$* boots" boots "$@"
 	[ -z "$test_failed" ] || return
-	run_test "memory with single frames can be unplugged, $1" \
+	run_test "memory with single frames can be unplugged, $*" \
 		unplugs_memory_with_frames
-	run_test "the balloon grows into memory that is plugged, $1" \
+	run_test "the balloon grows into memory that is plugged, $*" \
 		grows_into_plugged_memory
-	run_test "memory with huge blocks can be put offline, $1" \
+	run_test "memory with huge blocks can be put offline, $*" \
 		takes_blocks_offline
-	run_test "the driver leaves nothing behind, $1" leaves_nothing_behind
+	run_test "the driver leaves nothing behind, $*" leaves_nothing_behind
 }
 
 memory 6.1
 memory 6.12
 memory 7.3
+memory 7.3 --standby=eager
+run_test "memory of virtio-mem is unplugged" unplugs_virtio_mem 6.12
 for kernel in 6.1 6.12 7.3; do
 	run_test "the balloon leaves free what the kernel needs, $kernel" \
 		balloon_leaves_free_what_the_kernel_needs $kernel
