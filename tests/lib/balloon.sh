@@ -39,6 +39,21 @@ knob_is() {
 	[ "$(knob "$1" "$2")" = "$3" ]
 }
 
+# knob_at_least NAME FILE BYTES - likewise
+knob_at_least() {
+	[ "$(knob "$1" "$2")" -ge "$3" ]
+}
+
+# driver_count NAME KEY - what the driver counted
+driver_count() {
+	guest "$1" "sed -n 's/^$2 //p' /sys/kernel/debug/ballonet/*/counters"
+}
+
+# resident_at_most NAME BYTES - of the guest's memory; for use with within
+resident_at_most() {
+	[ "$(guest_mem_blocks "$1")" -le "$2" ]
+}
+
 # frees_for_standby NAME MIB BYTES - touch so much, and have so much on standby soon
 # afterwards: for use with within, as free page reporting may be sooner
 frees_for_standby() {

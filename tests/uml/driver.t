@@ -139,7 +139,7 @@ test_a_lower_floor_lets_the_balloon_grow() {
 
 	before=$(knob vm actual)
 	check knob vm floor 32M
-	within 10 eval '[ "$(knob vm actual)" -ge '$((before + 24 * MIB))' ]'
+	within 10 knob_at_least vm actual $((before + 24 * MIB))
 	within 10 has_available vm $((28 * MIB))
 }
 

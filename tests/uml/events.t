@@ -393,11 +393,6 @@ test_a_host_that_keeps_the_buffers_gets_the_newest_when_it_returns_them() {
 	check knob vm target 0
 }
 
-# psi_fired - how often the trigger did
-psi_fired() {
-	guest vm "sed -n 's/^psi //p' /sys/kernel/debug/ballonet/*/counters"
-}
-
 # stall_round - a process waits for memory, for longer than it takes; prints how
 # many ms later the host knew
 stall_round() {
@@ -426,7 +421,8 @@ test_a_trigger_that_fires_tells_the_host() {
 		ms=$(stall_round) || fail "the host was not told" || return
 		all+=("$ms")
 		# What has fired has to be armed again.
-		at_least "$(psi_fired)" "$i" "times that the trigger fired"
+		at_least "$(driver_count vm psi)" "$i" \
+			"times that the trigger fired"
 		within 30 liar_told $PLENTY $((plenty + 1))
 	done
 	echo "# ms from the beginning of a stall to the host's knowledge:" \

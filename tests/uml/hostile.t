@@ -641,11 +641,7 @@ hinted_at_least() {
 # hinting ID - start hinting with this id; most of what is free goes
 hinting() {
 	tell hint "$1"
-	within 20 knob_is_at_least hinted $((128 * MIB))
-}
-
-knob_is_at_least() {
-	[ "$(knob vm "$1")" -ge "$2" ]
+	within 20 knob_at_least vm hinted $((128 * MIB))
 }
 
 # nothing_is_hinted - all of it is the guest's again
@@ -699,7 +695,7 @@ test_no_id_of_a_round_is_absurd_enough() {
 	load
 	for id in 0x80000000 2 0xffffffff 0 2; do
 		tell hint $id
-		[ $id = 0 ] || within 20 knob_is_at_least hinted $((128 * MIB))
+		[ $id = 0 ] || within 20 knob_at_least vm hinted $((128 * MIB))
 		check guest vm memload check
 	done
 	# Without a word, which gets lost when a guest is moved.
@@ -813,11 +809,6 @@ test_the_guest_that_was_to_be_migrated_leaves() {
 	guest_leaves
 }
 
-# What the driver counted.
-driver_count() {
-	guest vm "sed -n 's/^$1 //p' /sys/kernel/debug/ballonet/*/counters"
-}
-
 POOL=$((128 * MIB))
 
 # pool_is BYTES
@@ -843,9 +834,9 @@ test_a_guest_meets_a_device_that_takes_from_standby() {
 	check knob vm standby_limit 0
 	pool_is 0
 	check guest vm memload touch 200
-	at_least "$(driver_count standby_released)" $((POOL >> 21)) \
+	at_least "$(driver_count vm standby_released)" $((POOL >> 21)) \
 		"blocks had back"
-	eq "$(driver_count standby_nonsense)" 0 nonsense
+	eq "$(driver_count vm standby_nonsense)" 0 nonsense
 	after_a_lie
 }
 
@@ -861,7 +852,7 @@ scribbled() {
 # nonsense FROM TO - no block that is in such an entry comes back, or is used
 nonsense() {
 	scribbled "$@"
-	within 20 eval '[ "$(driver_count standby_nonsense)" -gt 0 ]'
+	within 20 eval '[ "$(driver_count vm standby_nonsense)" -gt 0 ]'
 	check guest vm memload check
 	eq "$(knob vm standby)" $POOL standby
 	eq "$(grep -ac 'host wrote' <(tail -n +$((log_seen + 1)) \
@@ -879,7 +870,7 @@ test_a_table_full_of_ones_is_nonsense() { nonsense any ones; }
 harmless() {
 	scribbled "$@"
 	pool_is 0
-	eq "$(driver_count standby_nonsense)" 0 nonsense
+	eq "$(driver_count vm standby_nonsense)" 0 nonsense
 	after_a_lie
 }
 
@@ -888,11 +879,11 @@ test_a_block_that_was_not_discarded_is_as_good_as_taken() { harmless 1 3; }
 
 test_a_block_that_is_being_taken_for_ever_is_back_with_the_reset() {
 	scribbled 1 2
-	eq "$(driver_count standby_nonsense)" 0 nonsense
+	eq "$(driver_count vm standby_nonsense)" 0 nonsense
 	eq "$(knob vm standby)" $POOL standby
 	check guest vm 'cd /sys/bus/virtio/drivers/ballonet &&
 		echo virtio0 >unbind && echo virtio0 >bind'
-	within 60 knob_is_at_least standby $((64 * MIB))
+	within 60 knob_at_least vm standby $((64 * MIB))
 	check knob vm standby_limit 0
 	pool_is 0
 	after_a_lie
@@ -927,7 +918,7 @@ refused_with() {
 # then_taken - the host is asked again after a configuration change
 then_taken() {
 	tell changed 1
-	within 60 knob_is_at_least standby $((64 * MIB))
+	within 60 knob_at_least vm standby $((64 * MIB))
 	at_least "$(liar take)" 16 "blocks taken"
 	after_a_lie
 }

@@ -7,23 +7,6 @@
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
 
-# count KEY - of the driver
-count() {
-	guest vm "sed -n 's/^$1 //p' /sys/kernel/debug/ballonet/*/counters"
-}
-
-count_at_least() {
-	[ "$(count "$1")" -ge "$2" ]
-}
-
-knob_at_least() {
-	[ "$(knob vm "$1")" -ge "$2" ]
-}
-
-resident_at_most() {
-	[ "$(guest_mem_blocks vm)" -le "$1" ]
-}
-
 # Of this size, where reports are of 2 MiB as on x86, the kernel reports if a 16th
 # of the guest is free, and does not if it is a 32nd.
 test_a_program_uses_all_of_the_guest() {
@@ -50,20 +33,20 @@ test_a_program_uses_all_of_the_guest() {
 test_the_pool_stays_while_the_rest_is_in_a_report() {
 	local reports released
 
-	reports=$(count report)
-	released=$(count standby_released)
+	reports=$(driver_count vm report)
+	released=$(driver_count vm standby_released)
 	check kill -STOP "${backend_pids[vm]}"
 	check guest vm rm /program
-	within 30 knob_at_least standby $((mib * MIB / 2))
-	within 30 count_at_least report $((reports + 1))
+	within 30 knob_at_least vm standby $((mib * MIB / 2))
+	within 30 eval '[ "$(driver_count vm report)" -gt '"$reports"' ]'
 	# Several looks of the pool.
 	sleep 3
-	eq "$(count standby_released)" "$released" "blocks had back"
+	eq "$(driver_count vm standby_released)" "$released" "blocks had back"
 	check kill -CONT "${backend_pids[vm]}"
 }
 
 test_99_percent_of_what_the_program_had_is_the_hosts() {
-	within 60 resident_at_most $((used - mib * MIB / 100 * 99))
+	within 60 resident_at_most vm $((used - mib * MIB / 100 * 99))
 	guest_stop vm
 	backend_stop vm
 }

@@ -71,7 +71,7 @@ counts() {
 	local name
 
 	for name; do
-		guest vm "sed -n 's/^$name //p' $counters"
+		driver_count vm "$name"
 	done | paste -sd' '
 }
 

@@ -42,8 +42,7 @@ test_demand_at_the_kernels_speed_kills_nobody() {
 		"$cold ms, and in $warm ms if the host has it ready" >&3
 	eq "$(vmstat vm oom_kill)" 0 "processes killed"
 	# Until a pause is over, which is soon where demand takes its time.
-	at_least "$(guest vm "sed -n 's/^stop_pressure //p' \
-		/sys/kernel/debug/ballonet/*/counters")" 1 "stops for pressure"
+	at_least "$(driver_count vm stop_pressure)" 1 "stops for pressure"
 	check guest vm memload check
 }
 

@@ -10,16 +10,6 @@
 
 kernel=${UML_KERNEL:-uml}
 
-# knob_at_least NAME FILE BYTES - for use with within
-knob_at_least() {
-	[ "$(knob "$1" "$2")" -ge "$3" ]
-}
-
-# count KEY [NAME] - of the driver
-count() {
-	guest "${2:-vm}" "sed -n 's/^$1 //p' /sys/kernel/debug/ballonet/*/counters"
-}
-
 # take SIZE - into $taken and $freed; less than that is no failure
 take() {
 	local json
@@ -67,14 +57,14 @@ test_pressure_has_it_back_before_the_balloon() {
 
 	check balloon_set vm vhost $((16 * MIB))
 	within 30 knob_is vm actual $((16 * MIB))
-	at_least "$(count standby_inflated)" 8 "blocks of the inflate"
-	reliefs=$(count relief_oom)
+	at_least "$(driver_count vm standby_inflated)" 8 "blocks of the inflate"
+	reliefs=$(driver_count vm relief_oom)
 	take 1G
 	at_least "$(vm_status vm taken)" $((64 * MIB)) "taken, as the host has it"
 	check guest vm memload touch 330
-	eq "$(count relief_oom)" "$reliefs" "reliefs by the balloon"
+	eq "$(driver_count vm relief_oom)" "$reliefs" "reliefs by the balloon"
 	eq "$(vmstat vm oom_kill)" 0 "processes killed"
-	at_least "$(count standby_released)" 32 "blocks had back"
+	at_least "$(driver_count vm standby_released)" 32 "blocks had back"
 	check guest vm memload check
 	check balloon_set vm vhost 0
 	within 30 knob_is vm actual 0
@@ -95,14 +85,15 @@ test_before_a_process_is_killed_all_of_it_comes_back() {
 	check knob vm standby_limit 96M
 	within 30 knob_is vm standby $((96 * MIB))
 	take 48M
-	before=$(count standby_released)
+	before=$(driver_count vm standby_released)
 	pool=$(($(knob vm standby) >> 21))
 	guest_log_clean vm
 	# Told to, it kills somebody whatever comes back.
 	victim vm
 	within 20 grep -aq "Killed process" "$WORK/vm.log"
 	: >"$WORK/vm.log"
-	within 20 eval '[ "$(count standby_released)" -ge $((before + pool)) ]'
+	within 20 eval '[ "$(driver_count vm standby_released)" -ge '$((
+		before + pool))' ]'
 	check guest vm memload check
 	check knob vm standby_limit 8G
 }
@@ -126,7 +117,7 @@ test_all_is_back_when_the_driver_goes() {
 	within 60 knob_at_least vm standby $((64 * MIB))
 	take 32M
 	eq "$taken" $((32 * MIB)) "bytes taken, of the next table"
-	eq "$(count standby_nonsense)" 0 "nonsense in the table"
+	eq "$(driver_count vm standby_nonsense)" 0 "nonsense in the table"
 	check guest vm rmmod ballonet
 	check guest vm memload touch 240
 	check guest vm memload check
@@ -233,14 +224,9 @@ test_before_a_process_is_killed_the_host_may_end_what_it_is_at() {
 test_the_guest_of_that_host_leaves() {
 	check knob lender standby_limit 0
 	within 30 knob_is lender standby 0
-	eq "$(count standby_nonsense lender)" 0 "nonsense in the table"
+	eq "$(driver_count lender standby_nonsense)" 0 "nonsense in the table"
 	guest_stop lender
 	within 5 gone "$liar_pid"
-}
-
-# resident_at_most NAME BYTES - for use with within
-resident_at_most() {
-	[ "$(guest_mem_blocks "$1")" -le "$2" ]
 }
 
 # Nor what the host had, until it was shown that it is free.

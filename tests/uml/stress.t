@@ -264,8 +264,7 @@ standby_is_taken() {
 	check guest "$name" memload fill $FILL
 	within 60 some_is_taken
 	check guest "$name" memload check
-	eq "$(guest "$name" "sed -n 's/^standby_nonsense //p' \
-		/sys/kernel/debug/ballonet/*/counters")" 0 "nonsense"
+	eq "$(driver_count "$name" standby_nonsense)" 0 "nonsense"
 }
 
 # all_is_back - the guest's and the host's memory is as before the driver came

@@ -6,10 +6,6 @@
 . "$(dirname "$0")/../lib/test.sh"
 . "$TOP/tests/lib/balloon.sh"
 
-fallen_below() {
-	[ "$(guest_mem_blocks "$1")" -le "$2" ]
-}
-
 # freed_memory_goes_back KERNEL
 freed_memory_goes_back() {
 	local touched
@@ -22,7 +18,7 @@ freed_memory_goes_back() {
 	touched=$(guest_mem_blocks vm)
 	check driver_load vm ballonet
 	# The kernel looks every two seconds, at a part of what is free.
-	within 40 fallen_below vm $((touched - 288 * MIB)) || return
+	within 40 resident_at_most vm $((touched - 288 * MIB)) || return
 	check guest vm memload check
 	check guest vm memload touch 320
 	check guest vm memload check
