@@ -267,8 +267,7 @@ test_a_domain_with_a_balloon_of_ours_is_managed() {
 	check guest two memload touch $(($(meminfo two MemAvailable) / MIB - 24))
 	before=$(guest_mem_blocks two)
 	check ctl set two --balloon=128M --wait=120 >/dev/null
-	within 30 eval '[ "$(guest_mem_blocks two)" -le '$((
-		before - 64 * MIB))' ]'
+	within 30 resident_at_most two $((before - 64 * MIB))
 	within 30 fresh two
 }
 

@@ -53,7 +53,7 @@ test_the_driver_of_Linux_is_managed() {
 	check guest vm memload touch $(($(meminfo vm MemAvailable) / MIB - 24))
 	before=$(guest_mem_blocks vm)
 	check ctl set vm --balloon=128M --wait=120 >/dev/null
-	within 60 eval '[ "$(guest_mem_blocks vm)" -le '$((before - 64 * MIB))' ]'
+	within 60 resident_at_most vm $((before - 64 * MIB))
 	at_least "$(status vm resident)" $((32 * MIB)) resident
 	check ctl set vm $((GUEST_MIB))M --wait=120 >/dev/null
 }

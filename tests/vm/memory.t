@@ -45,10 +45,6 @@ backend_maps() {
 	grep -c memfd "/proc/${backend_pids[vm]}/maps"
 }
 
-grown_to() {
-	[ "$(knob vm actual)" -ge "$1" ]
-}
-
 # frames_moved - what compaction and hot-unplug moved
 frames_moved() {
 	guest vm "sed -n 's/^balloon_migrate //p' /proc/vmstat"
@@ -90,7 +86,7 @@ grows_into_plugged_memory() {
 	within 60 rests_at_floor vm
 	actual=$(knob vm actual)
 	plug kernel 512 || return
-	within 60 grown_to $((actual + 416 * MIB))
+	within 60 knob_at_least vm actual $((actual + 416 * MIB))
 	eq "$(knob vm floor)" $((floor + 32 * MIB)) "the default floor"
 }
 

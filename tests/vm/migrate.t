@@ -67,7 +67,7 @@ migration_is() {
 migrate() {
 	migration_begin "$1" "$2" || return
 	if [ -n "${3:-}" ]; then
-		within 60 hinted_at_least "$1" $(($3 * MIB)) || return
+		within 60 knob_at_least "$1" hinted $(($3 * MIB)) || return
 	fi
 	check qmp "$1" migrate-set-parameters \
 		"\"max-bandwidth\": $((4096 * MIB))"
@@ -84,10 +84,6 @@ migration_cancel() {
 	check qmp "$1" migrate_cancel
 	within 30 migration_is "$1" cancelled
 	guest_kill "$2"
-}
-
-hinted_at_least() {
-	[ "$(knob "$1" hinted)" -ge "$2" ]
 }
 
 # guest_boots KERNEL - with the load, and much that is free but was written to
@@ -138,7 +134,7 @@ test_what_was_hinted_comes_back_to_a_guest_that_needs_it() {
 
 	available=$(meminfo b MemAvailable)
 	migration_begin b c || return
-	within 60 hinted_at_least b $((64 * MIB)) || return
+	within 60 knob_at_least b hinted $((64 * MIB)) || return
 	hinted=$(knob b hinted)
 	within 10 has_available b $(($(knob b floor) - 8 * MIB))
 	check guest b memload touch $((available / MIB - 32))
@@ -155,7 +151,7 @@ test_what_was_hinted_comes_back_when_a_migration_is_cancelled() {
 test_the_driver_may_be_unbound_while_it_hints() {
 	check guest b memload touch 200
 	migration_begin b c || return
-	within 60 hinted_at_least b $((64 * MIB)) || return
+	within 60 knob_at_least b hinted $((64 * MIB)) || return
 	check guest b 'cd /sys/bus/virtio/drivers/ballonet &&
 		echo virtio0 >unbind && echo virtio0 >bind'
 	within 60 balloon_is b qemu $((64 * MIB))
