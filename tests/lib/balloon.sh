@@ -44,9 +44,22 @@ knob_at_least() {
 	[ "$(knob "$1" "$2")" -ge "$3" ]
 }
 
+# knob_rests NAME FILE BYTES - it is at least that, and stays as it is: likewise
+knob_rests() {
+	local was
+
+	was=$(knob "$1" "$2")
+	[ "$was" -ge "$3" ] && sleep 2 && knob_is "$1" "$2" "$was"
+}
+
 # driver_count NAME KEY - what the driver counted
 driver_count() {
 	guest "$1" "sed -n 's/^$2 //p' /sys/kernel/debug/ballonet/*/counters"
+}
+
+# driver_count_at_least NAME KEY N - for use with within
+driver_count_at_least() {
+	[ "$(driver_count "$1" "$2")" -ge "$3" ]
 }
 
 # resident_at_most NAME BYTES - of the guest's memory; for use with within
@@ -73,11 +86,7 @@ meminfo() {
 
 # rests_at_floor NAME - and has all answers: for use with within
 rests_at_floor() {
-	local actual
-
-	actual=$(knob "$1" actual)
-	[ "$actual" -gt 0 ] && knob_is "$1" state floor && sleep 1 &&
-		knob_is "$1" actual "$actual"
+	knob_is "$1" state floor && knob_rests "$1" actual 1
 }
 
 # free_bytes NAME - in the guest; what a processor has put aside is free too. In

@@ -858,7 +858,7 @@ scribbled() {
 # nonsense FROM TO - no block that is in such an entry comes back, or is used
 nonsense() {
 	scribbled "$@"
-	within 20 eval '[ "$(driver_count vm standby_nonsense)" -gt 0 ]'
+	within 20 driver_count_at_least vm standby_nonsense 1
 	check guest vm memload check
 	eq "$(knob vm standby)" $POOL standby
 	eq "$(grep -ac 'host wrote' <(tail -n +$((log_seen + 1)) \

@@ -92,8 +92,7 @@ test_before_a_process_is_killed_all_of_it_comes_back() {
 	victim vm
 	within 20 grep -aq "Killed process" "$WORK/vm.log"
 	: >"$WORK/vm.log"
-	within 20 eval '[ "$(driver_count vm standby_released)" -ge '$((
-		before + pool))' ]'
+	within 20 driver_count_at_least vm standby_released $((before + pool))
 	check guest vm memload check
 	check knob vm standby_limit 8G
 }

@@ -129,15 +129,6 @@ lowmem_is_left() {
 		END { print n }' /proc/zoneinfo")" -ge $(($1 * MIB / 4096)) ]
 }
 
-# pool_rests [MIB] - there are as many; for use with within
-pool_rests() {
-	local standby
-
-	standby=$(knob vm standby)
-	[ "$standby" -ge $((${1:-128} * MIB)) ] && sleep 2 &&
-		knob_is vm standby "$standby"
-}
-
 # half_movable_boots KERNEL [OPTIONS] - with a back-end that has them; half of its
 # memory is only for what can be moved, where no block is from
 half_movable_boots() {
@@ -162,7 +153,7 @@ balloon_leaves_free_what_the_kernel_needs() {
 
 pool_leaves_free_what_the_kernel_needs() {
 	half_movable_boots "$1" --standby=on-demand || return
-	within 60 pool_rests || return
+	within 60 knob_rests vm standby $((128 * MIB)) || return
 	# The margin is 32; half of it may be gone.
 	within 30 lowmem_is_left 12
 	check guest vm rmmod ballonet
@@ -190,7 +181,7 @@ unplugs_virtio_mem() {
 	check guest vm memload fill 48
 	check knob vm target 128M
 	within 30 knob_is vm actual $((128 * MIB))
-	within 60 pool_rests 32 || return
+	within 60 knob_rests vm standby $((32 * MIB)) || return
 	check guest_qmp vm '{"execute": "qom-set", "arguments": {
 		"path": "/machine/peripheral/mem", "property": "requested-size",
 		"value": 0}}'

@@ -129,21 +129,12 @@ test_a_balloon_is_ready_to_be_migrated() {
 	within 60 balloon_is b qemu $((64 * MIB))
 }
 
-# hinting_rests NAME - most of what is free is hinted: for use with within
-hinting_rests() {
-	local hinted
-
-	hinted=$(knob "$1" hinted)
-	[ "$hinted" -ge $((64 * MIB)) ] && sleep 1 &&
-		knob_is "$1" hinted "$hinted"
-}
-
 test_what_was_hinted_comes_back_to_a_guest_that_needs_it() {
 	local available hinted
 
 	available=$(meminfo b MemAvailable)
 	migration_begin b c || return
-	within 60 hinting_rests b || return
+	within 60 knob_rests b hinted $((64 * MIB)) || return
 	hinted=$(knob b hinted)
 	within 10 has_available b $(($(knob b floor) - 8 * MIB))
 	check guest b memload touch $((available / MIB - 32))
