@@ -286,13 +286,13 @@ static u64 room(struct ballonet *bal, unsigned int order)
 	u64 floor = READ_ONCE(bal->floor);
 
 	if (order) {
-		struct ballonet_zones movable, all;
+		struct ballonet_zones blocks, movable;
 
+		blocks = ballonet_zones_read(0, BALLONET_ZONE_BLOCKS);
 		movable = ballonet_zones_read(ZONE_MOVABLE, ZONE_MOVABLE);
-		all = ballonet_zones_read(0, ZONE_MOVABLE);
 		available -= movable.free + movable.cache;
-		floor -= ballonet_floor_part(floor, movable.present,
-					     all.present);
+		floor = ballonet_floor_part(floor, blocks.present,
+					    blocks.present + movable.present);
 	}
 	return ballonet_floor_room(max(available, 0LL), floor);
 }
